@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * util.h - the few macros and checked sums that every folder needs.
+ */
+#ifndef BASE_UTIL_H
+#define BASE_UTIL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+/* The structure of type @type whose member @member is at @ptr. */
+#define container_of(ptr, type, member)                                                            \
+	({                                                                                         \
+		const __typeof__(((type *)0)->member) *container_of_p = (ptr);                     \
+		(type *)((char *)(uintptr_t)container_of_p - offsetof(type, member));              \
+	})
+
+#define likely(x)   __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+
+#define __must_check __attribute__((warn_unused_result))
+#define __printf(fmt, args) __attribute__((format(printf, fmt, args)))
+
+#define KiB (UINT64_C(1) << 10)
+#define MiB (UINT64_C(1) << 20)
+#define GiB (UINT64_C(1) << 30)
+
+#define NSEC_PER_SEC  INT64_C(1000000000)
+#define NSEC_PER_MSEC INT64_C(1000000)
+#define NSEC_PER_USEC INT64_C(1000)
+
+/* @a must be a power of two. */
+static inline uint64_t align_down(uint64_t v, uint64_t a)
+{
+	return v & ~(a - 1);
+}
+
+/* @a must be a power of two and @v at most 2^64 - @a. */
+static inline uint64_t align_up(uint64_t v, uint64_t a)
+{
+	return align_down(v + a - 1, a);
+}
+
+static inline bool is_power_of_2(uint64_t v)
+{
+	return v && !(v & (v - 1));
+}
+
+/* True when [@off, @off + @len) lies within [0, @size), without overflow. */
+static inline bool range_fits(uint64_t off, uint64_t len, uint64_t size)
+{
+	return off <= size && len <= size - off;
+}
+
+/* The @size (1, 2, 4 or 8) low bytes of all ones: what an unclaimed read returns. */
+static inline uint64_t ones(unsigned size)
+{
+	return size >= 8 ? UINT64_MAX : (UINT64_C(1) << (size * 8)) - 1;
+}
+
+#endif

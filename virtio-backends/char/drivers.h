@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * drivers.h - the character back-ends. Each returns a struct chardev (base/chardev.h) owned by the caller; fds are owned from
+ * the call on, also when it fails.
+ */
+#ifndef CHAR_DRIVERS_H
+#define CHAR_DRIVERS_H
+
+#include "base/chardev.h"
+
+/* Output is dropped, no input. */
+struct chardev *chardev_null_new(const char *id);
+
+/* Output is written to @fd (file, pipe), input read from @in_fd (-1: none). A full pipe drops output rather than blocks, and counts. */
+struct chardev *chardev_fd_new(const char *id, int fd, int in_fd, GError **error);
+
+/*
+ * A pseudo terminal in raw mode; its name is in *@ret_name (free with g_free). Output while nobody has it open goes to the
+ * history, which the next opener reads first.
+ */
+struct chardev *chardev_pty_new(const char *id, size_t history, char **ret_name, GError **error);
+
+/*
+ * A listening Unix stream socket: one client has input and output; further ones are refused while it is there. The last @history bytes
+ * of output are sent to each new client first. A client that does not read loses bytes (counted), never blocks the guest.
+ */
+struct chardev *chardev_socket_new(const char *id, int listen_fd, size_t history, GError **error);
+
+#endif
