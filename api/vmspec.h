@@ -15,53 +15,66 @@
 
 #include "base/prop.h"
 
-#define VM_NAME_MAX   64  /* bytes: [A-Za-z0-9][A-Za-z0-9._-]* */
+#define VM_NAME_MAX   64 /* bytes: [A-Za-z0-9][A-Za-z0-9._-]* */
 #define VM_CPUS_MAX   240
 #define VM_MEMORY_MIN (UINT64_C(1) << 20)
 #define VM_MEMORY_MAX (UINT64_C(4) << 40)
 
-enum spec_machine { SPEC_MACHINE_PC };	/* "pc-1.0"; "pc" is its alias */
+enum spec_machine { SPEC_MACHINE_PC }; /* "pc-1.0"; "pc" is its alias */
 enum spec_accel { SPEC_ACCEL_KVM, SPEC_ACCEL_QTEST };
 enum spec_disk_bus { SPEC_DISK_VIRTIO };
 enum spec_disk_driver { SPEC_DISK_FILE, SPEC_DISK_NULL };
 enum spec_disk_format { SPEC_FORMAT_RAW };
-enum spec_cache { SPEC_CACHE_NONE, SPEC_CACHE_WRITEBACK, SPEC_CACHE_WRITETHROUGH, SPEC_CACHE_UNSAFE };
+enum spec_cache {
+	SPEC_CACHE_NONE,
+	SPEC_CACHE_WRITEBACK,
+	SPEC_CACHE_WRITETHROUGH,
+	SPEC_CACHE_UNSAFE
+};
 enum spec_error_policy { SPEC_ERROR_REPORT, SPEC_ERROR_STOP, SPEC_ERROR_IGNORE, SPEC_ERROR_ENOSPC };
 enum spec_net_type { SPEC_NET_USER, SPEC_NET_FD };
-enum spec_chardev_type { SPEC_CHR_NULL, SPEC_CHR_PTY, SPEC_CHR_SOCKET, SPEC_CHR_FILE, SPEC_CHR_STDIO };
+enum spec_chardev_type {
+	SPEC_CHR_NULL,
+	SPEC_CHR_PTY,
+	SPEC_CHR_SOCKET,
+	SPEC_CHR_FILE,
+	SPEC_CHR_STDIO
+};
 enum spec_on_exit { SPEC_ACTION_RESET, SPEC_ACTION_SHUTDOWN, SPEC_ACTION_PAUSE, SPEC_ACTION_NONE };
 
 struct spec_memory {
-	uint64_t size;	    /* bytes, multiple of 1 MiB, at least VM_MEMORY_MIN */
-	bool shared;	    /* memfd, for vhost-user */
+	uint64_t size;      /* bytes, multiple of 1 MiB, at least VM_MEMORY_MIN */
+	bool shared;        /* memfd, for vhost-user */
 	uint64_t page_size; /* 0 default, 2M, 1G: hugetlb */
 	bool prealloc;
 };
 
 struct spec_cpus {
-	uint32_t count; /* at start */
+	uint32_t count;                   /* at start */
 	uint32_t sockets, cores, threads; /* 0: derived; product is at least count */
 };
 
 struct spec_boot {
-	struct prop_file firmware; /* image mapped below 4 GiB; default: SeaBIOS, unless a kernel is given */
-	struct prop_file kernel;   /* bzImage or ELF with a PVH note: entered directly, without firmware */
+	struct prop_file
+		firmware; /* image mapped below 4 GiB; default: SeaBIOS, unless a kernel is given */
+	struct prop_file
+		kernel; /* bzImage or ELF with a PVH note: entered directly, without firmware */
 	struct prop_file initrd;
 	char *cmdline;
 };
 
 struct spec_chardev {
-	int type;		/* enum spec_chardev_type */
-	struct prop_file path;	/* file: appended to; socket: see listen */
-	char *listen;		/* socket: path at which one client at a time is served; history is replayed */
-	uint64_t history;	/* socket, pty: bytes of output kept for who connects later */
+	int type;              /* enum spec_chardev_type */
+	struct prop_file path; /* file: appended to; socket: see listen */
+	char *listen; /* socket: path at which one client at a time is served; history is replayed */
+	uint64_t history; /* socket, pty: bytes of output kept for who connects later */
 };
 
 struct spec_disk {
 	char *id; /* default disk0, disk1, … */
 	int bus, driver, format, cache;
 	struct prop_file file; /* driver file */
-	uint64_t size;	       /* driver null: bytes */
+	uint64_t size;         /* driver null: bytes */
 	bool readonly;
 	char *serial; /* at most 20 bytes; default: derived from uuid and id */
 	int read_error, write_error;
@@ -78,10 +91,10 @@ struct spec_forward {
 };
 
 struct spec_net_backend {
-	int type;		/* enum spec_net_type */
-	struct prop_file fd;	/* tap or datagram socket, passed */
-	char *network;		/* user: IPv4 network in CIDR notation, default 10.0.2.0/24 */
-	bool restrict_;		/* user: no way out but the forwards */
+	int type;            /* enum spec_net_type */
+	struct prop_file fd; /* tap or datagram socket, passed */
+	char *network;       /* user: IPv4 network in CIDR notation, default 10.0.2.0/24 */
+	bool restrict_;      /* user: no way out but the forwards */
 	struct spec_forward **forwards;
 	size_t n_forwards;
 	char *hostname;
@@ -172,8 +185,8 @@ struct json_object *prop_table_schema(const struct prop_table *t);
  * to stop.
  */
 bool vm_spec_foreach_file(struct vm_spec *spec,
-	bool (*fn)(const char *pointer, const struct prop *p, struct prop_file *file, bool readonly, void *opaque,
-		GError **error),
+	bool (*fn)(const char *pointer, const struct prop *p, struct prop_file *file, bool readonly,
+		void *opaque, GError **error),
 	void *opaque, GError **error);
 
 #endif

@@ -45,7 +45,7 @@ struct accel_ioeventfd {
 /* State in which a vCPU begins after reset. */
 enum accel_cpu_mode {
 	ACCEL_CPU_RESET,     /* the architecture's reset state: F000:FFF0 */
-	ACCEL_CPU_LONG,	     /* 64-bit, flat, paging on with @cr3 (bzImage 64-bit entry) */
+	ACCEL_CPU_LONG,      /* 64-bit, flat, paging on with @cr3 (bzImage 64-bit entry) */
 	ACCEL_CPU_PROTECTED, /* 32-bit, flat, paging off (PVH, multiboot) */
 };
 
@@ -69,7 +69,8 @@ struct accel_ops {
 	/* PIC, IOAPIC, LAPICs and PIT of the machine. Main thread, after memory_commit. */
 	bool (*irqchip_create)(struct accel *a, GError **error);
 	/* Creates the vCPUs, stopped, in reset state; their accesses go to @bus. Main thread. */
-	bool (*vcpus_create)(struct accel *a, const struct accel_cpus *cpus, struct bus *bus, GError **error);
+	bool (*vcpus_create)(
+		struct accel *a, const struct accel_cpus *cpus, struct bus *bus, GError **error);
 
 	/* Lets all vCPUs go. Main thread. */
 	void (*run)(struct accel *a);
@@ -134,7 +135,7 @@ struct accel_ops {
 
 /* What ended in a vCPU without the guest asking for it; set by the machine before run, called on the vCPU's thread. */
 enum accel_event {
-	ACCEL_TRIPLE_FAULT, /* the guest shut its CPU down: the machine resets */
+	ACCEL_TRIPLE_FAULT,   /* the guest shut its CPU down: the machine resets */
 	ACCEL_INTERNAL_ERROR, /* the accelerator cannot go on: the VM stops in state internal-error */
 };
 

@@ -33,7 +33,7 @@ struct blk_req {
 	enum blk_op op;
 	unsigned flags;
 	uint64_t offset; /* bytes, multiple of the logical block size */
-	uint64_t len;	 /* bytes; of the payload for reads and writes */
+	uint64_t len;    /* bytes; of the payload for reads and writes */
 	struct giov data;
 	void (*done)(struct blk_req *r); /* on the queue's loop */
 
@@ -49,13 +49,13 @@ struct blk_req {
 
 /* What does not change while the disk is open, but for size. */
 struct blk_info {
-	uint64_t size;		 /* bytes, multiple of logical_block */
-	uint32_t logical_block;	 /* bytes, 512 or 4096 */
+	uint64_t size;           /* bytes, multiple of logical_block */
+	uint32_t logical_block;  /* bytes, 512 or 4096 */
 	uint32_t physical_block; /* bytes, power of two ≥ logical_block */
-	uint32_t opt_io;	 /* bytes, 0 unknown */
-	uint32_t max_transfer;	 /* bytes of one request, 0 no limit of its own */
-	uint32_t max_discard;	 /* bytes of one discard or write-zeroes, 0 unlimited */
-	uint32_t discard_align;	 /* bytes */
+	uint32_t opt_io;         /* bytes, 0 unknown */
+	uint32_t max_transfer;   /* bytes of one request, 0 no limit of its own */
+	uint32_t max_discard;    /* bytes of one discard or write-zeroes, 0 unlimited */
+	uint32_t discard_align;  /* bytes */
 	bool readonly;
 	bool can_discard;
 	bool can_write_zeroes;

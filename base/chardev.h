@@ -45,7 +45,8 @@ struct chardev {
 };
 
 /* Connects the front and starts on @loop. -EBUSY when it has one. Main thread. */
-int chardev_attach(struct chardev *c, struct loop *loop, const struct chardev_front *front, void *opaque);
+int chardev_attach(
+	struct chardev *c, struct loop *loop, const struct chardev_front *front, void *opaque);
 void chardev_detach(struct chardev *c); /* idempotent */
 
 /*

@@ -59,7 +59,8 @@ struct timer {
 	unsigned pos; /* in the heap, 0 = not armed */
 };
 
-void timer_init(struct timer *t, struct clocks *c, enum clock_type type, void (*fn)(void *), void *opaque);
+void timer_init(
+	struct timer *t, struct clocks *c, enum clock_type type, void (*fn)(void *), void *opaque);
 void timer_set(struct timer *t, int64_t deadline_ns);
 void timer_cancel(struct timer *t);
 bool timer_armed(struct timer *t);

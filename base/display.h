@@ -20,8 +20,8 @@ struct display_rect {
 
 struct display_surface {
 	uint32_t width, height; /* pixels */
-	uint32_t stride;	/* bytes per line */
-	uint8_t *pixels;	/* height * stride bytes, owned by the display */
+	uint32_t stride;        /* bytes per line */
+	uint8_t *pixels;        /* height * stride bytes, owned by the display */
 };
 
 struct display;

@@ -14,15 +14,15 @@
 #include "base/util.h"
 
 enum vmmd_error {
-	VMMD_ERROR_INVALID,	/* the request or spec is malformed or out of range */
-	VMMD_ERROR_NOT_FOUND,	/* no such VM, device, file, operation */
-	VMMD_ERROR_EXISTS,	/* the name is taken */
-	VMMD_ERROR_STATE,	/* not possible in the present state */
+	VMMD_ERROR_INVALID,     /* the request or spec is malformed or out of range */
+	VMMD_ERROR_NOT_FOUND,   /* no such VM, device, file, operation */
+	VMMD_ERROR_EXISTS,      /* the name is taken */
+	VMMD_ERROR_STATE,       /* not possible in the present state */
 	VMMD_ERROR_UNSUPPORTED, /* known, and not offered by this host or build */
-	VMMD_ERROR_PERMISSION,	/* the host or the daemon refuses */
-	VMMD_ERROR_HOST,	/* a system call or a resource of the host failed */
-	VMMD_ERROR_TIMEOUT,	/* a deadline passed */
-	VMMD_ERROR_INTERNAL,	/* a bug of ours, reported instead of hidden */
+	VMMD_ERROR_PERMISSION,  /* the host or the daemon refuses */
+	VMMD_ERROR_HOST,        /* a system call or a resource of the host failed */
+	VMMD_ERROR_TIMEOUT,     /* a deadline passed */
+	VMMD_ERROR_INTERNAL,    /* a bug of ours, reported instead of hidden */
 };
 
 #define VMMD_ERROR (vmmd_error_quark())

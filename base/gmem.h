@@ -50,10 +50,10 @@ enum gmem_kind {
 
 struct gmem_block_conf {
 	const char *name; /* stable: log, state, vhost-user; copied */
-	uint64_t size;	  /* bytes, a multiple of 4 KiB (of page_size if that is set), not 0 */
+	uint64_t size;    /* bytes, a multiple of 4 KiB (of page_size if that is set), not 0 */
 	enum gmem_kind kind;
 	uint64_t page_size; /* 0: the host's default; 2 MiB or 1 GiB: hugetlb pages, reserved now */
-	bool prealloc;	    /* touch every page now; failure is an error here, not a SIGBUS later */
+	bool prealloc;      /* touch every page now; failure is an error here, not a SIGBUS later */
 };
 
 struct gmem_block;
@@ -84,8 +84,8 @@ struct gmem_range {
 	gpa_t gpa;
 	uint64_t size;
 	struct gmem_block *block; /* borrowed here; the map takes its own reference */
-	uint64_t offset;	  /* of gpa within the block */
-	bool readonly;		  /* device writes fail with -EACCES */
+	uint64_t offset;          /* of gpa within the block */
+	bool readonly;            /* device writes fail with -EACCES */
 };
 
 struct gmem;
@@ -104,7 +104,8 @@ int gmem_map_commit(struct gmem *g, const struct gmem_range *ranges, size_t n);
  * Calls @fn for each range of the present map in ascending order until it returns non-zero, and returns
  * that. Inside a qs section.
  */
-int gmem_map_foreach(struct gmem *g, int (*fn)(const struct gmem_range *r, void *opaque), void *opaque);
+int gmem_map_foreach(
+	struct gmem *g, int (*fn)(const struct gmem_range *r, void *opaque), void *opaque);
 
 /* Changes with each commit: whoever caches a translation compares. Any thread. */
 uint64_t gmem_generation(struct gmem *g);
@@ -153,8 +154,8 @@ static inline const struct iovec *giov_iovec(const struct giov *v)
  * Appends [@gpa, @gpa + @n) to the @room entries at @segs, of which *@used are taken. -EFAULT as gmem_read,
  * -E2BIG when there are too few entries. Inside a qs section.
  */
-int __must_check giov_add_gpa(struct gmem *g, gpa_t gpa, uint64_t n, bool writable, struct iovec *segs,
-	unsigned room, unsigned *used);
+int __must_check giov_add_gpa(struct gmem *g, gpa_t gpa, uint64_t n, bool writable,
+	struct iovec *segs, unsigned room, unsigned *used);
 
 /* Host memory as payload (emulated devices with their own buffers, tests). @seg is one entry of the caller. */
 struct giov giov_from_buf(struct iovec *seg, void *buf, size_t n);
@@ -163,8 +164,8 @@ struct giov giov_from_buf(struct iovec *seg, void *buf, size_t n);
  * The part [@off, @off + @n) of @v, using @segs (@room entries, at least @v->n) for its segments.
  * -ERANGE when it does not fit.
  */
-int __must_check giov_slice(const struct giov *v, size_t off, size_t n, struct iovec *segs, unsigned room,
-	struct giov *ret);
+int __must_check giov_slice(const struct giov *v, size_t off, size_t n, struct iovec *segs,
+	unsigned room, struct giov *ret);
 
 /* Copy between payload and host memory, at most @n bytes from offset @off; returns the bytes copied. */
 size_t giov_read(const struct giov *v, size_t off, void *dst, size_t n);

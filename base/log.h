@@ -11,7 +11,13 @@
 
 #include "base/util.h"
 
-enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_NOTICE, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+enum log_level {
+	LOG_LEVEL_ERROR,
+	LOG_LEVEL_WARNING,
+	LOG_LEVEL_NOTICE,
+	LOG_LEVEL_INFO,
+	LOG_LEVEL_DEBUG
+};
 
 /*
  * Opens the log before any sandbox: connects to the journal if stderr is its stream ($JOURNAL_STREAM),
@@ -23,11 +29,11 @@ void log_open(const char *program, const char *vm, enum log_level max);
 /* One line, without newline. Control characters of the message are shown as \xNN. */
 void log_msg(enum log_level level, const char *dev, const char *fmt, ...) __printf(3, 4);
 
-#define log_error(...)	 log_msg(LOG_LEVEL_ERROR, NULL, __VA_ARGS__)
+#define log_error(...)   log_msg(LOG_LEVEL_ERROR, NULL, __VA_ARGS__)
 #define log_warning(...) log_msg(LOG_LEVEL_WARNING, NULL, __VA_ARGS__)
-#define log_notice(...)	 log_msg(LOG_LEVEL_NOTICE, NULL, __VA_ARGS__)
-#define log_info(...)	 log_msg(LOG_LEVEL_INFO, NULL, __VA_ARGS__)
-#define log_debug(...)	 log_msg(LOG_LEVEL_DEBUG, NULL, __VA_ARGS__)
+#define log_notice(...)  log_msg(LOG_LEVEL_NOTICE, NULL, __VA_ARGS__)
+#define log_info(...)    log_msg(LOG_LEVEL_INFO, NULL, __VA_ARGS__)
+#define log_debug(...)   log_msg(LOG_LEVEL_DEBUG, NULL, __VA_ARGS__)
 
 /*
  * A token bucket for lines that a guest or a client can cause: at most @burst at once, refilled at one
@@ -42,7 +48,10 @@ struct ratelimit {
 	int64_t last;
 };
 
-#define RATELIMIT_INIT(per_ns, n) {.interval_ns = (per_ns), .burst = (n), .tokens = (n)}
+#define RATELIMIT_INIT(per_ns, n)                                    \
+	{                                                            \
+		.interval_ns = (per_ns), .burst = (n), .tokens = (n) \
+	}
 bool ratelimit_ok(struct ratelimit *rl, int64_t now_ns, uint64_t *ret_missed);
 
 #endif

@@ -69,7 +69,7 @@ void loop_post(struct loop *l, struct loop_call *c);
 struct loop_timer {
 	void (*fn)(struct loop_timer *t);
 	int64_t deadline; /* ns */
-	unsigned pos;	  /* in the heap, 0 = not armed */
+	unsigned pos;     /* in the heap, 0 = not armed */
 };
 
 void loop_timer_set(struct loop *l, struct loop_timer *t, int64_t deadline_ns);

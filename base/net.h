@@ -23,18 +23,20 @@ struct net_queue;
 
 #define NET_MTU_MIN 68
 #define NET_MTU_MAX 65535
-#define NET_FRAME_MAX (65535 + 14 + 4) /* bytes without header: the largest that is ever passed on */
+#define NET_FRAME_MAX \
+	(65535 + 14 + 4) /* bytes without header: the largest that is ever passed on */
 
 /* Offloads a back-end can do; the bits follow TUN_F_ of linux/if_tun.h in meaning. */
 #define NET_OFFLOAD_CSUM 0x01
 #define NET_OFFLOAD_TSO4 0x02
 #define NET_OFFLOAD_TSO6 0x04
-#define NET_OFFLOAD_ECN	 0x08
-#define NET_OFFLOAD_UFO	 0x10
+#define NET_OFFLOAD_ECN  0x08
+#define NET_OFFLOAD_UFO  0x10
 
 /* The front's callbacks, on the queue's loop. */
 struct net_front_ops {
-	void (*rx_ready)(void *front); /* frames may wait: call net_recv() until -EAGAIN, or net_rx_enable(false) */
+	void (*rx_ready)(
+		void *front); /* frames may wait: call net_recv() until -EAGAIN, or net_rx_enable(false) */
 	void (*tx_ready)(void *front); /* after -EAGAIN from net_send() */
 };
 
@@ -47,8 +49,8 @@ struct net_listener {
 struct net_ops {
 	const char *name;
 	unsigned (*offloads)(struct net *n); /* what set_offloads may ask for */
-	int (*queue_open)(struct net *n, unsigned index, struct loop *loop, const struct net_front_ops *front,
-		void *opaque, struct net_queue **ret);
+	int (*queue_open)(struct net *n, unsigned index, struct loop *loop,
+		const struct net_front_ops *front, void *opaque, struct net_queue **ret);
 	void (*queue_close)(struct net_queue *q);
 	int (*set_header)(struct net_queue *q, unsigned len);
 	int (*set_offloads)(struct net_queue *q, unsigned offloads);
@@ -76,8 +78,8 @@ struct net_queue {
 unsigned net_offloads(struct net *n);
 
 /* Queue pair @index (below n->queues) on @loop. Begins with rx disabled, no header, no offloads. Main thread. 0 or -errno. */
-int net_queue_open(struct net *n, unsigned index, struct loop *loop, const struct net_front_ops *front,
-	void *opaque, struct net_queue **ret);
+int net_queue_open(struct net *n, unsigned index, struct loop *loop,
+	const struct net_front_ops *front, void *opaque, struct net_queue **ret);
 void net_queue_close(struct net_queue *q); /* NULL is fine; no callback afterwards */
 
 int net_set_header(struct net_queue *q, unsigned len);
@@ -101,6 +103,6 @@ void net_rx_enable(struct net_queue *q, bool on);
 void net_listen(struct net *n, struct net_listener *l);
 void net_unlisten(struct net *n, struct net_listener *l);
 void net_set_link(struct net *n, bool up); /* main thread; tells the listeners */
-void net_free(struct net *n);		   /* NULL is fine */
+void net_free(struct net *n);              /* NULL is fine */
 
 #endif

@@ -19,26 +19,32 @@
 #include "base/util.h"
 
 enum prop_type {
-	PROP_TYPE_BOOL,	  /* bool */
-	PROP_TYPE_U8,	  /* uint8_t */
-	PROP_TYPE_U16,	  /* uint16_t */
-	PROP_TYPE_U32,	  /* uint32_t */
-	PROP_TYPE_U64,	  /* uint64_t */
-	PROP_TYPE_SIZE,	  /* uint64_t bytes; text takes K, M, G, T (powers of 1024) */
-	PROP_TYPE_STR,	  /* char *, owned, NULL when absent; max = greatest length in bytes */
-	PROP_TYPE_ENUM,	  /* int, index into names */
-	PROP_TYPE_MAC,	  /* uint8_t[6] */
-	PROP_TYPE_UUID,	  /* uint8_t[16], RFC 4122 byte order */
-	PROP_TYPE_PCI,	  /* struct prop_pci */
-	PROP_TYPE_FILE,	  /* struct prop_file: a path to open before the sandbox, or a passed fd */
-	PROP_TYPE_LINK,	  /* char *: id of a back-end of the kind `link` */
+	PROP_TYPE_BOOL,   /* bool */
+	PROP_TYPE_U8,     /* uint8_t */
+	PROP_TYPE_U16,    /* uint16_t */
+	PROP_TYPE_U32,    /* uint32_t */
+	PROP_TYPE_U64,    /* uint64_t */
+	PROP_TYPE_SIZE,   /* uint64_t bytes; text takes K, M, G, T (powers of 1024) */
+	PROP_TYPE_STR,    /* char *, owned, NULL when absent; max = greatest length in bytes */
+	PROP_TYPE_ENUM,   /* int, index into names */
+	PROP_TYPE_MAC,    /* uint8_t[6] */
+	PROP_TYPE_UUID,   /* uint8_t[16], RFC 4122 byte order */
+	PROP_TYPE_PCI,    /* struct prop_pci */
+	PROP_TYPE_FILE,   /* struct prop_file: a path to open before the sandbox, or a passed fd */
+	PROP_TYPE_LINK,   /* char *: id of a back-end of the kind `link` */
 	PROP_TYPE_OBJECT, /* struct X *, owned, NULL when absent: sub table */
-	PROP_TYPE_LIST,	  /* struct X **, owned array of owned objects, count at offset_n: sub table */
-	PROP_TYPE_STRS,	  /* char **, owned, NULL-terminated: list of strings */
-	PROP_TYPE_EXTRA,  /* char **, owned: every key the table does not know, as "name=value"; at most one */
+	PROP_TYPE_LIST, /* struct X **, owned array of owned objects, count at offset_n: sub table */
+	PROP_TYPE_STRS, /* char **, owned, NULL-terminated: list of strings */
+	PROP_TYPE_EXTRA, /* char **, owned: every key the table does not know, as "name=value"; at most one */
 };
 
-enum prop_link { PROP_LINK_BLOCK, PROP_LINK_NET, PROP_LINK_CHAR, PROP_LINK_DISPLAY, PROP_LINK_IOTHREAD };
+enum prop_link {
+	PROP_LINK_BLOCK,
+	PROP_LINK_NET,
+	PROP_LINK_CHAR,
+	PROP_LINK_DISPLAY,
+	PROP_LINK_IOTHREAD
+};
 
 /* A PCI address as users write it: "1f.2" or "3"; unset (-1, -1) means: allot one and store it. */
 struct prop_pci {
@@ -48,12 +54,12 @@ struct prop_pci {
 /* A host file: how to open it is said by the property (flags), who opens it by the process. */
 struct prop_file {
 	char *path; /* owned; NULL when absent */
-	int fd;	    /* -1 until opened or passed; owned */
+	int fd;     /* -1 until opened or passed; owned */
 };
 
-#define PROP_REQUIRED 0x1 /* must be given */
+#define PROP_REQUIRED  0x1 /* must be given */
 #define PROP_READWRITE 0x2 /* a file is opened for writing too (unless its object says readonly) */
-#define PROP_MAX_LIST 256  /* entries of any list: a limit on every user-controlled resource */
+#define PROP_MAX_LIST  256 /* entries of any list: a limit on every user-controlled resource */
 
 struct prop_table;
 
@@ -80,40 +86,60 @@ struct prop_table {
 	bool (*check)(const void *obj, GError **error);
 };
 
-#define PROP_BOOL(n, s, f, d, text)                                                                \
-	{.name = (n), .type = PROP_TYPE_BOOL, .offset = offsetof(s, f), .max = 1, .def = (d), .doc = (text)}
-#define PROP_NUM__(t, n, s, f, lo, hi, d, text)                                                    \
-	{.name = (n), .type = (t), .offset = offsetof(s, f), .min = (lo), .max = (hi), .def = (d),  \
-		.doc = (text)}
+#define PROP_BOOL(n, s, f, d, text)                                                      \
+	{                                                                                \
+		.name = (n), .type = PROP_TYPE_BOOL, .offset = offsetof(s, f), .max = 1, \
+		.def = (d), .doc = (text)                                                \
+	}
+#define PROP_NUM__(t, n, s, f, lo, hi, d, text)                                               \
+	{                                                                                     \
+		.name = (n), .type = (t), .offset = offsetof(s, f), .min = (lo), .max = (hi), \
+		.def = (d), .doc = (text)                                                     \
+	}
 #define PROP_U8(n, s, f, lo, hi, d, text)   PROP_NUM__(PROP_TYPE_U8, n, s, f, lo, hi, d, text)
 #define PROP_U16(n, s, f, lo, hi, d, text)  PROP_NUM__(PROP_TYPE_U16, n, s, f, lo, hi, d, text)
 #define PROP_U32(n, s, f, lo, hi, d, text)  PROP_NUM__(PROP_TYPE_U32, n, s, f, lo, hi, d, text)
 #define PROP_U64(n, s, f, lo, hi, d, text)  PROP_NUM__(PROP_TYPE_U64, n, s, f, lo, hi, d, text)
 #define PROP_SIZE(n, s, f, lo, hi, d, text) PROP_NUM__(PROP_TYPE_SIZE, n, s, f, lo, hi, d, text)
-#define PROP_STR(n, s, f, maxlen, d, text)                                                         \
-	{.name = (n), .type = PROP_TYPE_STR, .offset = offsetof(s, f), .max = (maxlen),             \
-		.def_str = (d), .doc = (text)}
-#define PROP_ENUM(n, s, f, nm, d, text)                                                            \
-	{.name = (n), .type = PROP_TYPE_ENUM, .offset = offsetof(s, f), .names = (nm), .def = (d),  \
-		.doc = (text)}
-#define PROP_PLAIN__(t, n, s, f, fl, text)                                                         \
-	{.name = (n), .type = (t), .offset = offsetof(s, f), .flags = (fl), .doc = (text)}
-#define PROP_MAC(n, s, f, text)	     PROP_PLAIN__(PROP_TYPE_MAC, n, s, f, 0, text)
+#define PROP_STR(n, s, f, maxlen, d, text)                                                     \
+	{                                                                                      \
+		.name = (n), .type = PROP_TYPE_STR, .offset = offsetof(s, f), .max = (maxlen), \
+		.def_str = (d), .doc = (text)                                                  \
+	}
+#define PROP_ENUM(n, s, f, nm, d, text)                                                       \
+	{                                                                                     \
+		.name = (n), .type = PROP_TYPE_ENUM, .offset = offsetof(s, f), .names = (nm), \
+		.def = (d), .doc = (text)                                                     \
+	}
+#define PROP_PLAIN__(t, n, s, f, fl, text)                                                       \
+	{                                                                                        \
+		.name = (n), .type = (t), .offset = offsetof(s, f), .flags = (fl), .doc = (text) \
+	}
+#define PROP_MAC(n, s, f, text)      PROP_PLAIN__(PROP_TYPE_MAC, n, s, f, 0, text)
 #define PROP_UUID(n, s, f, text)     PROP_PLAIN__(PROP_TYPE_UUID, n, s, f, 0, text)
-#define PROP_PCI(n, s, f, text)	     PROP_PLAIN__(PROP_TYPE_PCI, n, s, f, 0, text)
+#define PROP_PCI(n, s, f, text)      PROP_PLAIN__(PROP_TYPE_PCI, n, s, f, 0, text)
 #define PROP_FILE(n, s, f, fl, text) PROP_PLAIN__(PROP_TYPE_FILE, n, s, f, fl, text)
 #define PROP_STRS(n, s, f, text)     PROP_PLAIN__(PROP_TYPE_STRS, n, s, f, 0, text)
-#define PROP_EXTRA(s, f, text)	     PROP_PLAIN__(PROP_TYPE_EXTRA, "*", s, f, 0, text)
-#define PROP_LINK(n, s, f, kind, fl, text)                                                         \
-	{.name = (n), .type = PROP_TYPE_LINK, .offset = offsetof(s, f), .link = (kind),             \
-		.flags = (fl), .doc = (text)}
-#define PROP_OBJECT(n, s, f, table, fl, text)                                                      \
-	{.name = (n), .type = PROP_TYPE_OBJECT, .offset = offsetof(s, f), .sub = (table),           \
-		.flags = (fl), .doc = (text)}
-#define PROP_LIST(n, s, f, count, table, text)                                                     \
-	{.name = (n), .type = PROP_TYPE_LIST, .offset = offsetof(s, f),                             \
-		.offset_n = offsetof(s, count), .sub = (table), .doc = (text)}
-#define PROP_END {.name = NULL}
+#define PROP_EXTRA(s, f, text)       PROP_PLAIN__(PROP_TYPE_EXTRA, "*", s, f, 0, text)
+#define PROP_LINK(n, s, f, kind, fl, text)                                                     \
+	{                                                                                      \
+		.name = (n), .type = PROP_TYPE_LINK, .offset = offsetof(s, f), .link = (kind), \
+		.flags = (fl), .doc = (text)                                                   \
+	}
+#define PROP_OBJECT(n, s, f, table, fl, text)                                                    \
+	{                                                                                        \
+		.name = (n), .type = PROP_TYPE_OBJECT, .offset = offsetof(s, f), .sub = (table), \
+		.flags = (fl), .doc = (text)                                                     \
+	}
+#define PROP_LIST(n, s, f, count, table, text)                                 \
+	{                                                                      \
+		.name = (n), .type = PROP_TYPE_LIST, .offset = offsetof(s, f), \
+		.offset_n = offsetof(s, count), .sub = (table), .doc = (text)  \
+	}
+#define PROP_END             \
+	{                    \
+		.name = NULL \
+	}
 
 /* Sets every property of @obj to its default (files to fd -1, PCI addresses to unset). */
 void prop_defaults(const struct prop_table *t, void *obj);
@@ -138,7 +164,7 @@ char *prop_get_text(const struct prop *p, const void *obj);
 /* True when the value equals the default: an encoder leaves it out. */
 bool prop_is_default(const struct prop *p, const void *obj);
 
-/* Frees what the properties own (strings, fds, objects, lists) and leaves defaults; not @obj itself. */
+/* Frees what the properties own (strings, fds, objects, lists) and leaves them absent; not @obj itself. Idempotent. */
 void prop_clear(const struct prop_table *t, void *obj);
 
 #endif

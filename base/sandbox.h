@@ -23,16 +23,16 @@ struct sandbox_conf {
 
 /* Bits of what was achieved; the rest could not be had (not root, old kernel) and is logged by the caller. */
 #define SANDBOX_NO_NEW_PRIVS 0x001
-#define SANDBOX_UID	     0x002
-#define SANDBOX_CAPS	     0x004
+#define SANDBOX_UID          0x002
+#define SANDBOX_CAPS         0x004
 #define SANDBOX_EMPTY_ROOT   0x008
 #define SANDBOX_MOUNT_NS     0x010
-#define SANDBOX_IPC_NS	     0x020
-#define SANDBOX_NET_NS	     0x040
-#define SANDBOX_UTS_NS	     0x080
+#define SANDBOX_IPC_NS       0x020
+#define SANDBOX_NET_NS       0x040
+#define SANDBOX_UTS_NS       0x080
 #define SANDBOX_LANDLOCK     0x100
-#define SANDBOX_SECCOMP	     0x200
-#define SANDBOX_NO_CORE	     0x400
+#define SANDBOX_SECCOMP      0x200
+#define SANDBOX_NO_CORE      0x400
 
 /*
  * Namespaces, empty root, Landlock without any path, uid and gid, no capabilities, no_new_privs, no core dump

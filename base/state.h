@@ -26,12 +26,12 @@
 #include "base/util.h"
 
 enum state_type {
-	ST_TYPE_UINT,	/* 1, 2, 4 or 8 bytes, unsigned, min..max */
-	ST_TYPE_BOOL,	/* C bool, 0 or 1 */
-	ST_TYPE_BYTES,	/* uint8_t array of fixed length */
-	ST_TYPE_ARRAY,	/* count × unsigned of elem_size bytes, min..max each */
+	ST_TYPE_UINT,   /* 1, 2, 4 or 8 bytes, unsigned, min..max */
+	ST_TYPE_BOOL,   /* C bool, 0 or 1 */
+	ST_TYPE_BYTES,  /* uint8_t array of fixed length */
+	ST_TYPE_ARRAY,  /* count × unsigned of elem_size bytes, min..max each */
 	ST_TYPE_STRUCT, /* count × a sub-structure with its own table */
-	ST_TYPE_PAD,	/* padding or a derived cache: covered, not saved, zeroed by load */
+	ST_TYPE_PAD,    /* padding or a derived cache: covered, not saved, zeroed by load */
 };
 
 struct state_field {
@@ -47,34 +47,54 @@ struct state_field {
 };
 
 #define ST_SIZEOF(s, f) sizeof(((s *)0)->f)
-#define ST_RANGE(s, f, lo, hi)                                                                     \
-	{.name = #f, .type = ST_TYPE_UINT, .offset = offsetof(s, f), .size = ST_SIZEOF(s, f),      \
-		.elem_size = ST_SIZEOF(s, f), .count = 1, .min = (lo), .max = (hi)}
+#define ST_RANGE(s, f, lo, hi)                                                                  \
+	{                                                                                       \
+		.name = #f, .type = ST_TYPE_UINT, .offset = offsetof(s, f),                     \
+		.size = ST_SIZEOF(s, f), .elem_size = ST_SIZEOF(s, f), .count = 1, .min = (lo), \
+		.max = (hi)                                                                     \
+	}
 #define ST_MAX(s, f, hi) ST_RANGE(s, f, 0, hi)
-#define ST_U(s, f)	 ST_RANGE(s, f, 0, UINT64_MAX)
-#define ST_BOOL(s, f)                                                                              \
-	{.name = #f, .type = ST_TYPE_BOOL, .offset = offsetof(s, f), .size = ST_SIZEOF(s, f),      \
-		.elem_size = 1, .count = 1, .max = 1}
-#define ST_BYTES(s, f)                                                                             \
-	{.name = #f, .type = ST_TYPE_BYTES, .offset = offsetof(s, f), .size = ST_SIZEOF(s, f),     \
-		.elem_size = 1, .count = ST_SIZEOF(s, f)}
-#define ST_ARRAY(s, f, hi)                                                                         \
-	{.name = #f, .type = ST_TYPE_ARRAY, .offset = offsetof(s, f), .size = ST_SIZEOF(s, f),     \
-		.elem_size = ST_SIZEOF(s, f[0]), .count = ARRAY_SIZE(((s *)0)->f), .max = (hi)}
+#define ST_U(s, f)       ST_RANGE(s, f, 0, UINT64_MAX)
+#define ST_BOOL(s, f)                                                         \
+	{                                                                     \
+		.name = #f, .type = ST_TYPE_BOOL, .offset = offsetof(s, f),   \
+		.size = ST_SIZEOF(s, f), .elem_size = 1, .count = 1, .max = 1 \
+	}
+#define ST_BYTES(s, f)                                                            \
+	{                                                                         \
+		.name = #f, .type = ST_TYPE_BYTES, .offset = offsetof(s, f),      \
+		.size = ST_SIZEOF(s, f), .elem_size = 1, .count = ST_SIZEOF(s, f) \
+	}
+#define ST_ARRAY(s, f, hi)                                                   \
+	{                                                                    \
+		.name = #f, .type = ST_TYPE_ARRAY, .offset = offsetof(s, f), \
+		.size = ST_SIZEOF(s, f), .elem_size = ST_SIZEOF(s, f[0]),    \
+		.count = ARRAY_SIZE(((s *)0)->f), .max = (hi)                \
+	}
 #define ST_STRUCT(s, f, fields)                                                                    \
-	{.name = #f, .type = ST_TYPE_STRUCT, .offset = offsetof(s, f), .size = ST_SIZEOF(s, f),    \
-		.elem_size = ST_SIZEOF(s, f), .count = 1, .sub = (fields)}
-#define ST_STRUCTS(s, f, fields)                                                                   \
-	{.name = #f, .type = ST_TYPE_STRUCT, .offset = offsetof(s, f), .size = ST_SIZEOF(s, f),    \
-		.elem_size = ST_SIZEOF(s, f[0]), .count = ARRAY_SIZE(((s *)0)->f), .sub = (fields)}
+	{                                                                                          \
+		.name = #f, .type = ST_TYPE_STRUCT, .offset = offsetof(s, f),                      \
+		.size = ST_SIZEOF(s, f), .elem_size = ST_SIZEOF(s, f), .count = 1, .sub = (fields) \
+	}
+#define ST_STRUCTS(s, f, fields)                                              \
+	{                                                                     \
+		.name = #f, .type = ST_TYPE_STRUCT, .offset = offsetof(s, f), \
+		.size = ST_SIZEOF(s, f), .elem_size = ST_SIZEOF(s, f[0]),     \
+		.count = ARRAY_SIZE(((s *)0)->f), .sub = (fields)             \
+	}
 #define ST_PAD(s, f)                                                                               \
-	{.name = #f, .type = ST_TYPE_PAD, .offset = offsetof(s, f), .size = ST_SIZEOF(s, f)}
-#define ST_END {.name = NULL}
+	{                                                                                          \
+		.name = #f, .type = ST_TYPE_PAD, .offset = offsetof(s, f), .size = ST_SIZEOF(s, f) \
+	}
+#define ST_END               \
+	{                    \
+		.name = NULL \
+	}
 
 struct state_desc {
 	const char *name; /* stable: the section's name in the stream */
 	unsigned version; /* written; a stream with a higher one is refused */
-	size_t size;	  /* sizeof the X_hw structure */
+	size_t size;      /* sizeof the X_hw structure */
 	const struct state_field *fields;
 	/* Judges a loaded structure across its fields before it is used: 0 or -EINVAL. May be NULL. */
 	int (*check)(const void *hw);
@@ -88,8 +108,8 @@ void state_save(const struct state_desc *d, const void *hw, GByteArray *out);
  * -EBADMSG malformed or truncated, -ENOENT another section's name, -ENOTSUP a newer version, -ERANGE a value
  * out of its range, or what check() returned; @hw is then untouched.
  */
-int __must_check state_load(const struct state_desc *d, void *hw, const uint8_t *buf, size_t len,
-	size_t *ret_used);
+int __must_check state_load(
+	const struct state_desc *d, void *hw, const uint8_t *buf, size_t len, size_t *ret_used);
 
 /*
  * True when the fields cover all of [0, size) with no gap and no overlap; else false and @error names the

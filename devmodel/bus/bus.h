@@ -32,7 +32,8 @@ struct region;
 struct region_ops {
 	/* @offset + @size is within the region; @size is 1, 2, 4 or 8. Device lock held unless `unlocked`. */
 	uint64_t (*read)(struct dev *d, struct region *r, uint64_t offset, unsigned size);
-	void (*write)(struct dev *d, struct region *r, uint64_t offset, unsigned size, uint64_t value);
+	void (*write)(
+		struct dev *d, struct region *r, uint64_t offset, unsigned size, uint64_t value);
 	/*
 	 * Widths the device decodes. A wider access is split into max-sized ones, ascending; a narrower one is
 	 * answered by the bus: reads all ones, writes vanish. A device that decodes bytes says min 1.
@@ -78,7 +79,7 @@ struct region {
 enum {
 	REGION_PRIO_BACKGROUND = -100, /* RAM below 4 GiB under everything else */
 	REGION_PRIO_PCI = 0,
-	REGION_PRIO_DEVICE = 10, /* fixed legacy addresses win over BARs */
+	REGION_PRIO_DEVICE = 10,  /* fixed legacy addresses win over BARs */
 	REGION_PRIO_OVERLAY = 20, /* PAM shadows, VGA window, SMRAM */
 };
 
@@ -105,7 +106,7 @@ struct bus {
 	bool dirty; /* a commit is due */
 	struct dev *devs;
 	void *tables[BUS_SPACES]; /* atomic: struct dispatch */
-	void *memory;		  /* last memory layout and doorbells handed on */
+	void *memory;             /* last memory layout and doorbells handed on */
 
 	/* What the machine does about a request of the guest; called on any thread, only notes it and wakes the main loop. */
 	void (*request)(struct bus *b, enum bus_request what, unsigned detail);
@@ -115,7 +116,8 @@ struct bus {
 /*
  * A bus over @accel (borrowed). @loop runs timers' and back-ends' callbacks. Owned by the machine. The machine sets request.
  */
-struct bus *bus_new(struct accel *accel, struct gmem *gmem, struct clocks *clocks, struct loop *loop);
+struct bus *bus_new(
+	struct accel *accel, struct gmem *gmem, struct clocks *clocks, struct loop *loop);
 /* Frees the devices that are left, last realized first. */
 void bus_free(struct bus *b);
 

@@ -48,7 +48,7 @@ struct dev_part {
 struct dev_ops {
 	const char *name; /* stable: VmSpec, -device, log, state */
 	const char *doc;  /* one line for docs/devices.md, with the data sheet's name */
-	size_t size;	  /* of the device structure, struct dev first */
+	size_t size;      /* of the device structure, struct dev first */
 	const struct prop_table *props; /* over the device structure; may be NULL */
 
 	/* Checks the configuration, adds regions, takes pins. May fail; then dev_free() is called and unrealize runs. */
@@ -67,13 +67,13 @@ struct dev_ops {
 	int (*post_load)(struct dev *d);
 
 	const struct dev_part *state; /* ends with a NULL desc; NULL only with state_none */
-	const char *state_none;	      /* why there is none, e.g. "no guest-visible state" */
+	const char *state_none;       /* why there is none, e.g. "no guest-visible state" */
 };
 
 struct dev {
 	const struct dev_ops *ops; /* [c] */
-	struct bus *bus;	   /* [c] */
-	char *id;		   /* [c] unique on its bus */
+	struct bus *bus;           /* [c] */
+	char *id;                  /* [c] unique on its bus */
 	pthread_mutex_t lock;
 	bool realized;
 	struct ratelimit guest_error_limit;
@@ -112,10 +112,11 @@ struct dev_timer {
 	struct dev *dev;
 	struct timer timer;
 	void (*fn)(struct dev *d); /* lock held */
-	int64_t deadline;	   /* lock; -1 not armed. Save this one. */
+	int64_t deadline;          /* lock; -1 not armed. Save this one. */
 };
 
-void dev_timer_init(struct dev_timer *t, struct dev *d, enum clock_type type, void (*fn)(struct dev *d));
+void dev_timer_init(
+	struct dev_timer *t, struct dev *d, enum clock_type type, void (*fn)(struct dev *d));
 /* All three with the lock held. After dev_timer_cancel() the callback does not run, even if it was due. */
 void dev_timer_set(struct dev_timer *t, int64_t deadline_ns);
 void dev_timer_cancel(struct dev_timer *t);

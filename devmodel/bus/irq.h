@@ -55,7 +55,8 @@ bool gsi_level(struct gsi_bank *b, unsigned gsi);
  * A look from outside (qtest irq_intercept_in): called with each change of a pin, under the bank's lock. NULL ends
  * it.
  */
-void gsi_intercept(struct gsi_bank *b, void (*fn)(void *opaque, unsigned gsi, bool level), void *opaque);
+void gsi_intercept(
+	struct gsi_bank *b, void (*fn)(void *opaque, unsigned gsi, bool level), void *opaque);
 
 /* Tells the accelerator every level again (after reset of its interrupt controllers or loading of state). */
 void gsi_redrive(struct gsi_bank *b);

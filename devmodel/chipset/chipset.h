@@ -46,9 +46,9 @@ void piix4_pm_power_button(struct dev *d);
 void piix4_pm_gpe(struct dev *d, unsigned n);
 
 /* Fixed by our firmware tables: where SeaBIOS puts it too. */
-#define PIIX4_PM_BASE  0x600
-#define PIIX4_SMB_BASE 0x700
+#define PIIX4_PM_BASE   0x600
+#define PIIX4_SMB_BASE  0x700
 #define PIIX4_GPE0_BASE 0xafe0
-#define ACPI_SCI_GSI   9
+#define ACPI_SCI_GSI    9
 
 #endif

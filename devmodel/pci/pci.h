@@ -12,13 +12,13 @@
 
 #include "devmodel/bus/bus.h"
 
-#define PCI_CFG_SIZE 256
-#define PCI_BARS     6
-#define PCI_ROM_BAR  6 /* index of the expansion ROM */
-#define PCI_SLOTS    32
-#define PCI_FUNCS    8
+#define PCI_CFG_SIZE        256
+#define PCI_BARS            6
+#define PCI_ROM_BAR         6 /* index of the expansion ROM */
+#define PCI_SLOTS           32
+#define PCI_FUNCS           8
 #define PCI_DEVFN(slot, fn) ((slot) << 3 | (fn))
-#define PCI_ANY_DEVFN	    (-1)
+#define PCI_ANY_DEVFN       (-1)
 
 /* Registers of the type 0 header, section 6.1. */
 enum {
@@ -42,11 +42,11 @@ enum {
 	PCI_INT_PIN = 0x3d,
 };
 
-#define PCI_CMD_IO	0x0001
-#define PCI_CMD_MEM	0x0002
-#define PCI_CMD_MASTER	0x0004
-#define PCI_CMD_SERR	0x0100
-#define PCI_CMD_NOINTX	0x0400
+#define PCI_CMD_IO      0x0001
+#define PCI_CMD_MEM     0x0002
+#define PCI_CMD_MASTER  0x0004
+#define PCI_CMD_SERR    0x0100
+#define PCI_CMD_NOINTX  0x0400
 #define PCI_STATUS_INTX 0x0008
 #define PCI_STATUS_CAPS 0x0010
 
@@ -87,7 +87,8 @@ struct pci_bar {
 
 /* ---- MSI-X (section 6.8.2) ---- */
 
-#define PCI_MSIX_MAX 256 /* vectors that a function of ours can have; the specification's limit is 2048 */
+#define PCI_MSIX_MAX \
+	256 /* vectors that a function of ours can have; the specification's limit is 2048 */
 
 /* Why a vector has a route of its own: irqfd rings without a system call of ours into the accelerator. */
 struct pci_vector {
@@ -99,18 +100,19 @@ struct pci_vector {
 
 struct pci_hw {
 	uint8_t cfg[PCI_CFG_SIZE];
-	uint8_t msix[PCI_MSIX_MAX * 16]; /* the table: address, upper address, data, control; little-endian */
-	uint8_t pba[PCI_MSIX_MAX / 8];	 /* pending bits, brought up to date when read or quiesced */
-	bool intx;			 /* level of our pin before the disable bit */
+	uint8_t msix[PCI_MSIX_MAX *
+		     16]; /* the table: address, upper address, data, control; little-endian */
+	uint8_t pba[PCI_MSIX_MAX / 8]; /* pending bits, brought up to date when read or quiesced */
+	bool intx;                     /* level of our pin before the disable bit */
 };
 
 struct pci_dev {
 	struct dev dev;
 	const struct pci_ops *pci_ops; /* [c] */
-	struct pci_bus *bus;	       /* [c] set by the machine before realize */
-	struct prop_pci addr;	       /* [c] property: unset → first free slot */
-	uint8_t devfn;		       /* [c] */
-	struct pci_hw pci_hw;	       /* [s] lock */
+	struct pci_bus *bus;           /* [c] set by the machine before realize */
+	struct prop_pci addr;          /* [c] property: unset → first free slot */
+	uint8_t devfn;                 /* [c] */
+	struct pci_hw pci_hw;          /* [s] lock */
 	uint8_t wmask[PCI_CFG_SIZE];   /* [c] writable by the guest */
 	uint8_t w1c[PCI_CFG_SIZE];     /* [c] write one to clear */
 	struct pci_bar bars[PCI_BARS + 1];
@@ -118,16 +120,16 @@ struct pci_dev {
 	uint8_t last_cap; /* 0: none */
 
 	/* MSI-X; nvectors 0: none */
-	uint16_t nvectors;	    /* [c] */
-	uint8_t msix_cap;	    /* [c] */
+	uint16_t nvectors;          /* [c] */
+	uint8_t msix_cap;           /* [c] */
 	struct pci_vector *vectors; /* lock, eventfd constant once made */
 	struct region msix_table_region, msix_pba_region;
 
 	struct irq pin; /* into the bus's router */
 };
 
-#define PCI_DEV(x)     (&(x)->pci)
-#define to_pci_dev(d)  container_of((d), struct pci_dev, dev)
+#define PCI_DEV(x)    (&(x)->pci)
+#define to_pci_dev(d) container_of((d), struct pci_dev, dev)
 
 /* State of the PCI part: a struct dev_part of every PCI function, {&pci_state, offsetof(struct X, pci.pci_hw)}. */
 extern const struct state_desc pci_state;
@@ -143,7 +145,8 @@ void pci_bus_free(struct pci_bus *b);
 
 /* Configuration mechanism: all ones where nobody is. @size 1, 2, 4, naturally aligned. Any vCPU; takes bus lock for writes. */
 uint32_t pci_config_read(struct pci_bus *b, unsigned devfn, unsigned offset, unsigned size);
-void pci_config_write(struct pci_bus *b, unsigned devfn, unsigned offset, unsigned size, uint32_t value);
+void pci_config_write(
+	struct pci_bus *b, unsigned devfn, unsigned offset, unsigned size, uint32_t value);
 
 struct pci_dev *pci_bus_dev(struct pci_bus *b, unsigned devfn); /* or NULL */
 /* First devfn with a free slot from @first_slot on, function 0; -1 when full. */
@@ -155,7 +158,8 @@ int pci_bus_free_devfn(struct pci_bus *b, unsigned first_slot);
  * Puts the function on @p->bus, which the machine has set, at @p->addr (or the first free slot from 2 on) and fills
  * the header. Errors: no bus, the address is taken (by whom), out of range, no slot free.
  */
-bool pci_dev_init(struct pci_dev *p, const struct pci_ops *ops, const struct pci_conf *conf, GError **error);
+bool pci_dev_init(
+	struct pci_dev *p, const struct pci_ops *ops, const struct pci_conf *conf, GError **error);
 /* Takes it off; unmaps BARs, frees vectors. Idempotent. */
 void pci_dev_done(struct pci_dev *p);
 /* Part of dev_ops->reset: header registers, BARs unmapped, vectors masked. Lock held. */
@@ -173,7 +177,8 @@ int pci_cap_add(struct pci_dev *p, uint8_t id, uint8_t size);
  * MSI-X with @n vectors (1..PCI_MSIX_MAX), table and PBA in BAR @bar at @table_off and @pba_off of the region @container that the
  * BAR maps (they overlay it). 0 or -errno.
  */
-int pci_msix_init(struct pci_dev *p, unsigned n, unsigned bar, uint32_t table_off, uint32_t pba_off);
+int pci_msix_init(
+	struct pci_dev *p, unsigned n, unsigned bar, uint32_t table_off, uint32_t pba_off);
 
 /* ---- interrupts: any thread ---- */
 

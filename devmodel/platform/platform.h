@@ -12,17 +12,17 @@ struct chardev;
 /* Ends with NULL. */
 extern const struct dev_ops *const platform_devices[];
 
-extern const struct dev_ops fw_cfg_ops;	       /* 0x510..0x51b, with DMA */
-extern const struct dev_ops rtc_ops;	       /* MC146818, 0x70..0x71, GSI 8 */
-extern const struct dev_ops port92_ops;	       /* fast A20 and reset */
-extern const struct dev_ops isa_debugcon_ops;  /* property iobase, default 0x402 */
+extern const struct dev_ops fw_cfg_ops;         /* 0x510..0x51b, with DMA */
+extern const struct dev_ops rtc_ops;            /* MC146818, 0x70..0x71, GSI 8 */
+extern const struct dev_ops port92_ops;         /* fast A20 and reset */
+extern const struct dev_ops isa_debugcon_ops;   /* property iobase, default 0x402 */
 extern const struct dev_ops isa_debug_exit_ops; /* properties iobase 0xf4, iosize 4 */
-extern const struct dev_ops pvpanic_ops;       /* 0x505 */
+extern const struct dev_ops pvpanic_ops;        /* 0x505 */
 
 /* ---- fw_cfg: QEMU firmware configuration device, docs/specs/fw_cfg.rst of QEMU ---- */
 
 #define FW_CFG_MAX_FILES 64
-#define FW_CFG_MAX_NAME	 56 /* bytes with the terminating zero */
+#define FW_CFG_MAX_NAME  56 /* bytes with the terminating zero */
 
 /* Fixed selectors. */
 enum {

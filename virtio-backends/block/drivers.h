@@ -8,10 +8,10 @@
 #include "base/block.h"
 
 enum blk_cache {
-	BLK_CACHE_NONE,		/* O_DIRECT on the fd, flushes go through */
-	BLK_CACHE_WRITEBACK,	/* page cache, flushes go through */
+	BLK_CACHE_NONE,         /* O_DIRECT on the fd, flushes go through */
+	BLK_CACHE_WRITEBACK,    /* page cache, flushes go through */
 	BLK_CACHE_WRITETHROUGH, /* page cache, every write durable before done */
-	BLK_CACHE_UNSAFE,	/* page cache, flushes ignored */
+	BLK_CACHE_UNSAFE,       /* page cache, flushes ignored */
 };
 
 enum blk_error_policy { BLK_ERROR_REPORT, BLK_ERROR_STOP, BLK_ERROR_IGNORE, BLK_ERROR_ENOSPC };
@@ -26,7 +26,7 @@ struct blk_error_event {
 
 struct blk_file_conf {
 	const char *id;
-	int fd;			/* regular file or block device, opened as the cache mode says; owned from now on */
+	int fd; /* regular file or block device, opened as the cache mode says; owned from now on */
 	enum blk_cache cache;
 	bool readonly;
 	uint32_t logical_block, physical_block; /* 0: what the host's device says, 512 for files */

@@ -38,7 +38,8 @@ struct net_user_conf {
  * closed. Before the sandbox, single threaded. Errors: cannot be started, refuses its configuration (its words), a forward's
  * port is taken.
  */
-struct net *net_user_new(const char *id, const char *helper, const struct net_user_conf *conf, GError **error);
+struct net *net_user_new(
+	const char *id, const char *helper, const struct net_user_conf *conf, GError **error);
 
 struct net_stats {
 	uint64_t tx_frames, tx_bytes, tx_drops, rx_frames, rx_bytes, rx_drops;

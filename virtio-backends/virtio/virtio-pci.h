@@ -19,8 +19,9 @@ struct virtio_pci {
 	struct region bar, common, isr, config, notify;
 	struct region_doorbell *doorbells;
 	uint8_t pci_cfg_cap; /* offset of the VIRTIO_PCI_CAP_PCI_CFG capability, section 4.1.4.9 */
-	uint32_t vectors;    /* property: MSI-X vectors, 0: one a queue and one for configuration changes */
-	struct loop *loop;   /* owner of the queues; set by the machine before realize */
+	uint32_t
+		vectors; /* property: MSI-X vectors, 0: one a queue and one for configuration changes */
+	struct loop *loop; /* owner of the queues; set by the machine before realize */
 };
 
 #define VIRTIO_PCI(x) container_of((x), struct virtio_pci, pci)
@@ -35,8 +36,8 @@ struct virtio_pci_conf {
 	uint16_t queue_size;
 };
 
-bool virtio_pci_init(struct virtio_pci *vp, const struct vdev_ops *ops, void *priv, const struct virtio_pci_conf *conf,
-	GError **error);
+bool virtio_pci_init(struct virtio_pci *vp, const struct vdev_ops *ops, void *priv,
+	const struct virtio_pci_conf *conf, GError **error);
 void virtio_pci_done(struct virtio_pci *vp);
 
 /* Members of every virtio function's dev_ops. */

@@ -24,23 +24,23 @@
 
 /* Device status, section 2.1. */
 #define VIRTIO_STATUS_ACKNOWLEDGE 0x01
-#define VIRTIO_STATUS_DRIVER	  0x02
-#define VIRTIO_STATUS_DRIVER_OK	  0x04
+#define VIRTIO_STATUS_DRIVER      0x02
+#define VIRTIO_STATUS_DRIVER_OK   0x04
 #define VIRTIO_STATUS_FEATURES_OK 0x08
 #define VIRTIO_STATUS_NEEDS_RESET 0x40
-#define VIRTIO_STATUS_FAILED	  0x80
+#define VIRTIO_STATUS_FAILED      0x80
 
 /* Reserved feature bits, section 6. */
-#define VIRTIO_F_INDIRECT_DESC	   28
-#define VIRTIO_F_EVENT_IDX	   29
-#define VIRTIO_F_VERSION_1	   32
+#define VIRTIO_F_INDIRECT_DESC     28
+#define VIRTIO_F_EVENT_IDX         29
+#define VIRTIO_F_VERSION_1         32
 #define VIRTIO_F_ACCESS_PLATFORM   33
-#define VIRTIO_F_RING_PACKED	   34
-#define VIRTIO_F_IN_ORDER	   35
-#define VIRTIO_F_ORDER_PLATFORM	   36
+#define VIRTIO_F_RING_PACKED       34
+#define VIRTIO_F_IN_ORDER          35
+#define VIRTIO_F_ORDER_PLATFORM    36
 #define VIRTIO_F_NOTIFICATION_DATA 38
-#define VIRTIO_F_RING_RESET	   40
-#define VIRTIO_BIT(n)		   (UINT64_C(1) << (n))
+#define VIRTIO_F_RING_RESET        40
+#define VIRTIO_BIT(n)              (UINT64_C(1) << (n))
 
 #define VIRTIO_MAX_QUEUES 128
 #define VIRTIO_CONFIG_MAX 128 /* bytes of the largest device configuration structure we offer */
@@ -51,7 +51,7 @@ struct vqueue;
 
 struct vdev_ops {
 	const char *name;
-	uint16_t id; /* section 5 */
+	uint16_t id;     /* section 5 */
 	size_t req_size; /* of device memory for each request */
 	size_t config_size;
 
@@ -80,14 +80,14 @@ struct vqueue {
 	struct vdev *vdev;
 	struct vq *vq;
 	unsigned index;
-	struct loop *loop;  /* [c] owner */
+	struct loop *loop;   /* [c] owner */
 	struct loop_fd kick; /* [q] doorbell eventfd */
-	int kick_fd;	    /* [c] */
-	int call_fd;	    /* atomic: eventfd of its vector, -1: use the transport's interrupt */
+	int kick_fd;         /* [c] */
+	int call_fd;         /* atomic: eventfd of its vector, -1: use the transport's interrupt */
 	struct loop_call start_call, drain_call;
-	bool running;	    /* [q] */
-	bool draining;	    /* [q] */
-	void *priv;	    /* the device's own per-queue data */
+	bool running;  /* [q] */
+	bool draining; /* [q] */
+	void *priv;    /* the device's own per-queue data */
 };
 
 /* What the driver has written about one queue. */
@@ -124,17 +124,17 @@ struct vdev_transport_ops {
 enum vdev_phase { VDEV_IDLE, VDEV_RUNNING, VDEV_STOPPING };
 
 struct vdev {
-	struct dev *dev;	    /* [c] lock, log */
-	const struct vdev_ops *ops; /* [c] */
+	struct dev *dev;                            /* [c] lock, log */
+	const struct vdev_ops *ops;                 /* [c] */
 	const struct vdev_transport_ops *transport; /* [c] */
-	void *priv;		    /* [c] the device's structure */
-	uint64_t device_features;   /* [c] */
-	struct vdev_hw hw;	    /* [s] lock */
-	struct vqueue *queues;	    /* [c] array */
-	unsigned n_queues;	    /* [c] */
-	int phase;		    /* atomic, enum vdev_phase */
-	int broken;		    /* atomic */
-	int active_queues;	    /* atomic: lent to their loops */
+	void *priv;                                 /* [c] the device's structure */
+	uint64_t device_features;                   /* [c] */
+	struct vdev_hw hw;                          /* [s] lock */
+	struct vqueue *queues;                      /* [c] array */
+	unsigned n_queues;                          /* [c] */
+	int phase;                                  /* atomic, enum vdev_phase */
+	int broken;                                 /* atomic */
+	int active_queues;                          /* atomic: lent to their loops */
 	struct async_group *quiescing;
 	struct loop_call stopped_call;
 };
@@ -143,9 +143,9 @@ struct vdev {
  * From the transport's realize: @n queues of at most @size entries, all owned by @loop unless vdev_set_loop() says otherwise.
  * Errors: no eventfd.
  */
-bool vdev_init(struct vdev *v, struct dev *d, const struct vdev_ops *ops, unsigned n, uint16_t size, struct loop *loop,
-	GError **error);
-void vdev_done(struct vdev *v); /* idle; idempotent */
+bool vdev_init(struct vdev *v, struct dev *d, const struct vdev_ops *ops, unsigned n, uint16_t size,
+	struct loop *loop, GError **error);
+void vdev_done(struct vdev *v);                                        /* idle; idempotent */
 void vdev_set_loop(struct vdev *v, unsigned queue, struct loop *loop); /* before the first start */
 
 /* ---- registers, by the transport; device lock held ---- */

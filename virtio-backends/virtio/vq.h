@@ -20,8 +20,8 @@
 #include "base/gmem.h"
 
 #define VQ_SIZE_MAX 1024 /* entries of a queue of ours; the specification allows 32768 */
-#define VQ_SEGS	    16	 /* segments kept in the request; longer chains borrow from the queue's pool */
-#define VQ_LONG	    32	 /* chains longer than VQ_SEGS in flight at once; more wait in the ring */
+#define VQ_SEGS     16 /* segments kept in the request; longer chains borrow from the queue's pool */
+#define VQ_LONG     32 /* chains longer than VQ_SEGS in flight at once; more wait in the ring */
 
 struct vq;
 struct vdev;
@@ -33,14 +33,14 @@ struct vdev;
 struct vq_req {
 	struct vq *vq;
 	uint64_t out_size, in_size; /* bytes */
-	uint16_t n_out, n_in;	    /* segments */
-	uint16_t id;		    /* head (split) or buffer id (packed) */
-	uint16_t n_desc;	    /* ring slots it takes (packed) */
-	struct iovec *segs;	    /* n_out + n_in */
-	gpa_t *gpas;		    /* of the segments: for the dirty log */
+	uint16_t n_out, n_in;       /* segments */
+	uint16_t id;                /* head (split) or buffer id (packed) */
+	uint16_t n_desc;            /* ring slots it takes (packed) */
+	struct iovec *segs;         /* n_out + n_in */
+	gpa_t *gpas;                /* of the segments: for the dirty log */
 	struct iovec own_segs[VQ_SEGS];
 	gpa_t own_gpas[VQ_SEGS];
-	void *device;		    /* the device's own memory for this slot (vdev_ops->req_size bytes) */
+	void *device; /* the device's own memory for this slot (vdev_ops->req_size bytes) */
 };
 
 /* Rings as the driver has set them up, guest-controlled. */
@@ -106,10 +106,10 @@ int __must_check vq_read(struct vq_req *r, uint64_t off, void *dst, size_t n);
 int __must_check vq_write(struct vq_req *r, uint64_t off, const void *src, size_t n);
 
 /* A part as payload for a back-end; @segs has room for @room segments (r->n_out or r->n_in suffice). 0 or -EBADMSG. */
-int __must_check vq_payload_out(struct vq_req *r, uint64_t off, uint64_t n, struct iovec *segs, unsigned room,
-	struct giov *ret);
-int __must_check vq_payload_in(struct vq_req *r, uint64_t off, uint64_t n, struct iovec *segs, unsigned room,
-	struct giov *ret);
+int __must_check vq_payload_out(struct vq_req *r, uint64_t off, uint64_t n, struct iovec *segs,
+	unsigned room, struct giov *ret);
+int __must_check vq_payload_in(struct vq_req *r, uint64_t off, uint64_t n, struct iovec *segs,
+	unsigned room, struct giov *ret);
 
 /* Counters since vq_new, for statistics; owner thread writes, anyone reads. */
 struct vq_stats {

@@ -13,7 +13,7 @@
 struct loop;
 
 struct kvm_conf {
-	int fd;		   /* of /dev/kvm, passed; -1: open it */
+	int fd;            /* of /dev/kvm, passed; -1: open it */
 	struct loop *loop; /* main loop: where pause() answers */
 	bool pit, irqchip; /* normally both */
 	/* Called first on each vCPU thread: name, seccomp filter. 0 or -errno. */
@@ -30,7 +30,14 @@ struct accel *kvm_new(const struct kvm_conf *conf, GError **error);
 bool kvm_is_software(void);
 
 /* Exits to user space since start, by reason, for statistics. @n counters at @ret are filled; any thread. */
-enum kvm_exit { KVM_EXITS_IO, KVM_EXITS_MMIO, KVM_EXITS_INTR, KVM_EXITS_HLT, KVM_EXITS_OTHER, KVM_EXITS_N };
+enum kvm_exit {
+	KVM_EXITS_IO,
+	KVM_EXITS_MMIO,
+	KVM_EXITS_INTR,
+	KVM_EXITS_HLT,
+	KVM_EXITS_OTHER,
+	KVM_EXITS_N
+};
 void kvm_exit_counts(struct accel *a, uint64_t ret[KVM_EXITS_N]);
 
 #endif

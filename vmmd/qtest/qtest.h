@@ -19,8 +19,8 @@ struct accel *qtest_accel_new(struct loop *loop);
  * the peer closes it; then @closed is called. Lines longer than 16 MiB end the connection. @log_fd: -1, or where each line is
  * written too.
  */
-struct qtest_server *qtest_serve(struct accel *a, struct bus *bus, int fd, int log_fd, void (*closed)(void *opaque),
-	void *opaque);
+struct qtest_server *qtest_serve(struct accel *a, struct bus *bus, int fd, int log_fd,
+	void (*closed)(void *opaque), void *opaque);
 void qtest_server_free(struct qtest_server *s);
 
 #endif
