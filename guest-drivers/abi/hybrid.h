@@ -15,7 +15,7 @@
  * devices up to 0x03ff, debug ports 0x00e9, 0x0400..0x0403 and 0x0500..0x0505, ELCR 0x04d0,
  * fw_cfg 0x0510..0x051b, ICH9 power management 0x0600..0x067f, SMBus 0x0700..0x073f, memory and
  * NVDIMM hotplug 0x0a00..0x0a1b, IPMI 0x0ca2, ICH9 PCI hotplug 0x0cc0..0x0cd7 and CPU hotplug
- * 0x0cd8..0x0ce3, PCI configuration 0x0cf8..0x0cff; and of those above: Xen's unplug ports do not
+ * 0x0cd8..0x0cf7, PCI configuration 0x0cf8..0x0cff; and of those above: Xen's unplug ports do not
  * exist here, VMware's backdoor is 0x5658, Bochs' shutdown and debugger ports are 0x8900 and
  * 0x8a00, PIIX4 has its power management at 0x0600 or 0xb000, its hotplug at 0xae00 and 0xaf00
  * and its events at 0xafe0.  PMBASE and BARs are the guest's to program; should one be laid over
