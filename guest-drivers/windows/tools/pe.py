@@ -27,7 +27,8 @@ SCN_WRITE = 0x80000000
 
 DIR_EXPORT, DIR_IMPORT, DIR_RESOURCE, DIR_EXCEPTION, DIR_SECURITY, DIR_RELOC = range(6)
 
-SECTION_HEADER = struct.Struct("<8sIIIIIIHHI")
+SECTION_HEADER = "<8sIIIIIIHHI"
+SECTION_HEADER_SIZE = struct.calcsize(SECTION_HEADER)
 FLAGS_IN_HEADER = 36
 CHECKSUM_IN_OPTIONAL = 64
 
@@ -39,8 +40,7 @@ class PeError(Exception):
 class Section:
     """One section header; header is its offset in the file."""
 
-    def __init__(self, data, header):
-        fields = SECTION_HEADER.unpack_from(data, header)
+    def __init__(self, header, fields):
         self.header = header
         self.name = fields[0].rstrip(b"\0").decode("latin-1")
         self.virtual_size, self.rva, self.raw_size, self.raw = fields[1:5]
@@ -56,43 +56,44 @@ class Image:
 
     def __init__(self, data):
         self.data = bytearray(data)
-        try:
-            self._parse()
-        except (struct.error, IndexError, UnicodeDecodeError) as error:
-            raise PeError(f"damaged image: {error}") from error
-
-    def _parse(self):
         if self.data[:2] != b"MZ":
             raise PeError("no MZ header")
         pe = self.u32(0x3C)
         if self.data[pe:pe + 4] != b"PE\0\0":
             raise PeError("no PE header")
-        self.machine, count = struct.unpack_from("<HH", self.data, pe + 4)
+        self.machine, count = self.unpack("<HH", pe + 4)
         self.timestamp = self.u32(pe + 8)
-        optional_size, self.characteristics = struct.unpack_from("<HH", self.data, pe + 20)
+        optional_size, self.characteristics = self.unpack("<HH", pe + 20)
         self.optional = pe + 24
         magic = self.u16(self.optional)
         if magic not in (0x10B, 0x20B):
             raise PeError(f"optional header of unknown kind {magic:#x}")
         self.wide = magic == 0x20B
         self.entry = self.u32(self.optional + 16)
-        self.os_version = struct.unpack_from("<HH", self.data, self.optional + 40)
-        self.subsystem_version = struct.unpack_from("<HH", self.data, self.optional + 48)
+        self.os_version = self.unpack("<HH", self.optional + 40)
+        self.subsystem_version = self.unpack("<HH", self.optional + 48)
         self.image_size = self.u32(self.optional + 56)
         self.subsystem = self.u16(self.optional + 68)
         self.dll_characteristics = self.u16(self.optional + 70)
         directories = self.optional + (112 if self.wide else 96)
-        self.directories = [struct.unpack_from("<II", self.data, directories + 8 * i)
+        self.directories = [self.unpack("<II", directories + 8 * i)
                             for i in range(min(self.u32(directories - 4), 16))]
         headers = self.optional + optional_size
-        self.sections = [Section(self.data, headers + SECTION_HEADER.size * i)
+        self.sections = [Section(headers + SECTION_HEADER_SIZE * i,
+                                 self.unpack(SECTION_HEADER, headers + SECTION_HEADER_SIZE * i))
                          for i in range(count)]
 
+    def unpack(self, layout, offset):
+        try:
+            return struct.unpack_from(layout, self.data, offset)
+        except struct.error as error:
+            raise PeError(f"the file ends before offset {offset:#x}") from error
+
     def u16(self, offset):
-        return struct.unpack_from("<H", self.data, offset)[0]
+        return self.unpack("<H", offset)[0]
 
     def u32(self, offset):
-        return struct.unpack_from("<I", self.data, offset)[0]
+        return self.unpack("<I", offset)[0]
 
     def directory(self, number):
         """(rva, size), (0, 0) where there is none."""
@@ -113,22 +114,16 @@ class Image:
         end = self.data.find(b"\0", start, start + 256)
         if end < 0:
             raise PeError("a string does not end")
-        return self.data[start:end].decode("ascii")
+        return self.data[start:end].decode("latin-1")
 
     def imports(self):
         """{dll: [names]}; an import by number is "#number"."""
-        try:
-            return self._imports()
-        except (struct.error, UnicodeDecodeError) as error:
-            raise PeError(f"damaged import table: {error}") from error
-
-    def _imports(self):
         found = {}
         rva, size = self.directory(DIR_IMPORT)
         if not size:
             return found
         for at in range(self.offset(rva), self.offset(rva) + size, 20):
-            lookup, _, _, name, address = struct.unpack_from("<IIIII", self.data, at)
+            lookup, _, _, name, address = self.unpack("<IIIII", at)
             if not name:
                 break
             found.setdefault(self.string(name), []).extend(self._names(lookup or address))
@@ -139,7 +134,7 @@ class Image:
         names = []
         at = self.offset(rva)
         while True:
-            thunk = int.from_bytes(self.data[at:at + width], "little")
+            (thunk,) = self.unpack("<Q" if self.wide else "<I", at)
             if not thunk:
                 return names
             names.append(f"#{thunk & 0xffff}" if thunk & by_number else self.string(thunk + 2))
@@ -151,7 +146,7 @@ class Image:
         if not size:
             return []
         start = self.offset(rva)
-        return sorted(struct.unpack_from("<II", self.data, start + i)
+        return sorted(self.unpack("<II", start + i)
                       for i in range(0, size - size % 12, 12))
 
     def file_version(self):
