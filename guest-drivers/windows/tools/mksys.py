@@ -83,22 +83,36 @@ def seal(path):
         f.write(image.data)
 
 
+def common_flags(root, version):
+    numbers = zip(("MAJOR", "MINOR", "PATCH"), version.split("."))
+    return ["-I", root] + [f"-DVERSION_{name}={value}" for name, value in numbers]
+
+
+def compile_source(arch, source, base, flags):
+    """Makes the object base.o, and for C the make rule base.d."""
+    if source.endswith(".rc"):
+        run([arch.prefix + "windres", *flags, source, base + ".o"])
+    else:
+        run([arch.prefix + "gcc", *COMPILE, *arch.compile_flags, *WARNINGS, *flags,
+             "-MD", "-MF", base + ".d", "-c", source, "-o", base + ".o"])
+    return base + ".o"
+
+
+def link(arch, objects, output):
+    run([arch.prefix + "gcc", *LINK, *arch.link_flags, "-o", output, *objects, *LIBRARIES])
+    seal(output)
+
+
 def build(args, objects_dir):
     arch = ARCHITECTURES[args.arch]
-    numbers = zip(("MAJOR", "MINOR", "PATCH"), args.version.split("."))
-    common = ["-I", args.root] + [f"-DVERSION_{name}={value}" for name, value in numbers]
+    flags = common_flags(args.root, args.version)
     objects, depfiles = [], []
     for source in args.sources:
         base = os.path.join(objects_dir, os.path.basename(source))
-        objects.append(base + ".o")
-        if source.endswith(".rc"):
-            run([arch.prefix + "windres", *common, source, base + ".o"])
-            continue
-        depfiles.append(base + ".d")
-        run([arch.prefix + "gcc", *COMPILE, *arch.compile_flags, *WARNINGS, *args.cflag, *common,
-             "-MD", "-MF", base + ".d", "-c", source, "-o", base + ".o"])
-    run([arch.prefix + "gcc", *LINK, *arch.link_flags, "-o", args.output, *objects, *LIBRARIES])
-    seal(args.output)
+        extra = [] if source.endswith(".rc") else args.cflag
+        objects.append(compile_source(arch, source, base, flags + extra))
+        depfiles += [] if source.endswith(".rc") else [base + ".d"]
+    link(arch, objects, args.output)
     if args.depfile:
         make_depfile(args.output, depfiles, args.depfile)
 
@@ -116,4 +130,5 @@ def main():
         build(parser.parse_args(), objects_dir)
 
 
-main()
+if __name__ == "__main__":
+    main()
