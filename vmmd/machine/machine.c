@@ -171,8 +171,7 @@ static bool build(struct machine *m, GError **error)
 	err = bus_commit(m->bus);
 	if (err < 0)
 		return err_set_errno(error, -err, "the accelerator refuses the layout of memory");
-	return m->accel->ops->irqchip_create(m->accel, error) &&
-	       m->accel->ops->vcpus_create(m->accel, &m->cpus, m->bus, error);
+	return m->accel->ops->irqchip_create(m->accel, error);
 }
 
 struct machine *machine_new(
@@ -196,6 +195,11 @@ struct machine *machine_new(
 		return m;
 	machine_free(m);
 	return NULL;
+}
+
+bool machine_create_cpus(struct machine *m, GError **error)
+{
+	return m->accel->ops->vcpus_create(m->accel, &m->cpus, m->bus, error);
 }
 
 void machine_free(struct machine *m)

@@ -3,7 +3,8 @@
  * machine.h - a VmSpec made into a machine: memory, accelerator, bus, devices, back-ends. The only place that sees both devices
  * and back-ends.
  *
- *	machine_new ─► machine_prepare ─► (accel run) … pause ─► quiesce ─► machine_prepare ─► run … ─► machine_free
+ *	machine_new ─► (sandbox) ─► machine_create_cpus ─► machine_prepare ─► (accel run) …
+ *		… pause ─► quiesce ─► machine_prepare ─► run … ─► machine_free
  *
  * Who runs and when is vmmd/vm/vm.c's business. Everything here is on the main thread.
  */
@@ -53,11 +54,14 @@ struct machine {
 };
 
 /*
- * Builds it all, nothing runs yet: memory is reserved, images are looked at, vCPUs wait. @spec outlives the machine. Errors name the
- * object of the spec.
+ * Builds all but the vCPUs, without starting a thread: memory is reserved, images are looked at, helpers started. @spec outlives
+ * the machine. Errors name the object of the spec.
  */
 struct machine *machine_new(
 	const struct vm_spec *spec, const struct machine_env *env, GError **error);
+
+/* The vCPUs, each with its thread, waiting. Once, in the sandbox that they are to live in. */
+bool machine_create_cpus(struct machine *m, GError **error);
 
 /*
  * Power-on or reset: every device reset, firmware or kernel in place, vCPU 0 at its start. Paused and quiesced. Errors: a boot image
