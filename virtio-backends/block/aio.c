@@ -24,7 +24,8 @@ static struct aio_ring *readable_ring(io_context_t ctx)
 {
 	struct aio_ring *ring = (struct aio_ring *)ctx;
 
-	if (ring->magic != AIO_RING_MAGIC || ring->incompat_features || ring->header_length != sizeof(*ring))
+	if (ring->magic != AIO_RING_MAGIC || ring->incompat_features ||
+		ring->header_length != sizeof(*ring))
 		return NULL;
 	return ring;
 }

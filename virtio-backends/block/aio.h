@@ -19,7 +19,7 @@
 struct aio {
 	io_context_t ctx;
 	struct aio_ring *ring; /* NULL: not readable in user space */
-	unsigned room;	       /* requests it takes at once */
+	unsigned room;         /* requests it takes at once */
 	unsigned in_flight;
 };
 

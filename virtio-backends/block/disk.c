@@ -28,16 +28,16 @@ struct disk_queue {
 
 	/* Of the queue's thread. */
 	unsigned in_flight; /* in the engine */
-	bool hold;	    /* the disk is drained */
+	bool hold;          /* the disk is drained */
 	struct req_list held, parked, cancelled;
 	struct blk_stats stats; /* written here, read by any thread */
 
 	/* Between the threads, atomic. */
 	unsigned idle_epoch; /* the last epoch in which it has reported that nothing is in flight */
-	int unpark;	     /* resubmit what is parked */
+	int unpark;          /* resubmit what is parked */
 	int closed;
-	struct message sync;	/* on the queue's loop: look at epoch, unpark, closed */
-	struct message cancel;	/* on the queue's loop: finish `cancelled` */
+	struct message sync;   /* on the queue's loop: look at epoch, unpark, closed */
+	struct message cancel; /* on the queue's loop: finish `cancelled` */
 };
 
 struct disk {
@@ -51,7 +51,7 @@ struct disk {
 	unsigned drains; /* nested drain_begin */
 	struct drain_waiter *waiters;
 
-	unsigned epoch; /* atomic, written by the main thread: odd while drained */
+	unsigned epoch;       /* atomic, written by the main thread: odd while drained */
 	struct message check; /* on the main loop: is everything idle, is there an event to tell? */
 
 	GMutex lock;
@@ -212,7 +212,8 @@ static void raise_event(struct disk *d, const struct blk_req *r, int result, boo
 {
 	g_mutex_lock(&d->lock);
 	if (!d->event.error || (parked && !d->event.parked))
-		d->event = (struct blk_error_event){.id = d->blk.id, .op = r->op, .error = -result, .parked = parked};
+		d->event = (struct blk_error_event){
+			.id = d->blk.id, .op = r->op, .error = -result, .parked = parked};
 	g_mutex_unlock(&d->lock);
 	disk_send(d);
 }
@@ -235,7 +236,8 @@ static void report_if_idle(struct disk_queue *q)
 
 	if (!q->hold || q->in_flight)
 		return;
-	__atomic_store_n(&q->idle_epoch, __atomic_load_n(&d->epoch, __ATOMIC_ACQUIRE), __ATOMIC_RELEASE);
+	__atomic_store_n(
+		&q->idle_epoch, __atomic_load_n(&d->epoch, __ATOMIC_ACQUIRE), __ATOMIC_RELEASE);
 	disk_send(d);
 }
 

@@ -41,7 +41,8 @@ struct engine_queue {
 struct engine_ops {
 	const char *name;
 	void (*get_info)(struct engine *e, struct blk_info *ret); /* any thread */
-	int (*queue_open)(struct engine *e, struct loop *loop, struct engine_queue **ret); /* main thread */
+	int (*queue_open)(
+		struct engine *e, struct loop *loop, struct engine_queue **ret); /* main thread */
 	/* Nothing is in flight and nothing calls it any more. The queue's thread, or any if its loop does not run. */
 	void (*queue_close)(struct engine_queue *q);
 	/* The queue's thread. Neither calls disk_complete() before it returns. */
@@ -58,7 +59,8 @@ struct disk_conf {
 	const char *id;
 	struct loop *loop; /* main loop */
 	enum blk_error_policy read_error, write_error;
-	void (*error_event)(void *opaque, const struct blk_error_event *e); /* NULL: nobody listens */
+	void (*error_event)(
+		void *opaque, const struct blk_error_event *e); /* NULL: nobody listens */
 	void *opaque;
 };
 

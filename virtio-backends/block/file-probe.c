@@ -42,14 +42,17 @@ static bool check_flags(struct file *f, const struct blk_file_conf *conf, GError
 	if (flags < 0)
 		return err_set_errno(error, errno, "disk %s: descriptor %d", conf->id, f->fd);
 	if (access == O_WRONLY || (flags & O_PATH))
-		return err_set(error, VMMD_ERROR_INVALID, "disk %s: the image is not opened for reading", conf->id);
+		return err_set(error, VMMD_ERROR_INVALID,
+			"disk %s: the image is not opened for reading", conf->id);
 	if (access == O_RDONLY && !conf->readonly)
 		return err_set(error, VMMD_ERROR_INVALID,
-			"disk %s: the image is opened read-only, but the disk is not read-only", conf->id);
+			"disk %s: the image is opened read-only, but the disk is not read-only",
+			conf->id);
 	f->direct = flags & O_DIRECT;
 	if (f->direct != (conf->cache == BLK_CACHE_NONE))
-		return err_set(error, VMMD_ERROR_INVALID, "disk %s: the image is opened %s O_DIRECT, its cache mode is %s",
-			conf->id, f->direct ? "with" : "without", f->direct ? "not none" : "none");
+		return err_set(error, VMMD_ERROR_INVALID,
+			"disk %s: the image is opened %s O_DIRECT, its cache mode is %s", conf->id,
+			f->direct ? "with" : "without", f->direct ? "not none" : "none");
 	return true;
 }
 
@@ -71,7 +74,8 @@ static bool device_sizes(struct file *f, const char *id, GError **error)
 
 	if (ioctl(f->fd, BLKGETSIZE64, &size) < 0 || ioctl(f->fd, BLKSSZGET, &logical) < 0 ||
 		ioctl(f->fd, BLKPBSZGET, &physical) < 0)
-		return err_set_errno(error, errno, "disk %s: cannot read the sizes of the block device", id);
+		return err_set_errno(
+			error, errno, "disk %s: cannot read the sizes of the block device", id);
 	ioctl(f->fd, BLKIOOPT, &opt); /* 0: unknown */
 	f->info.size = size;
 	f->info.logical_block = logical;
@@ -89,17 +93,22 @@ static bool choose_blocks(struct file *f, const struct blk_file_conf *conf, GErr
 
 	if (conf->logical_block)
 		info->logical_block = conf->logical_block;
-	info->physical_block = MAX(conf->physical_block ? conf->physical_block : info->physical_block, info->logical_block);
+	info->physical_block = MAX(
+		conf->physical_block ? conf->physical_block : info->physical_block,
+		info->logical_block);
 	if (info->logical_block != BLOCK_MIN && info->logical_block != BLOCK_MAX)
-		return err_set(error, VMMD_ERROR_INVALID, "disk %s: logical block size %u is neither 512 nor 4096", conf->id,
+		return err_set(error, VMMD_ERROR_INVALID,
+			"disk %s: logical block size %u is neither 512 nor 4096", conf->id,
 			info->logical_block);
 	if (!is_power_of_2(info->physical_block))
-		return err_set(error, VMMD_ERROR_INVALID, "disk %s: physical block size %u is not a power of two", conf->id,
+		return err_set(error, VMMD_ERROR_INVALID,
+			"disk %s: physical block size %u is not a power of two", conf->id,
 			info->physical_block);
 	if (info->logical_block < host)
 		return err_set(error, VMMD_ERROR_INVALID,
-			"disk %s: logical block size %u is less than the %u bytes of the host's device", conf->id,
-			info->logical_block, host);
+			"disk %s: logical block size %u is less than the %u bytes of the host's "
+			"device",
+			conf->id, info->logical_block, host);
 	return true;
 }
 
@@ -108,13 +117,15 @@ static bool check_size(const struct file *f, const char *id, GError **error)
 	const struct blk_info *info = &f->info;
 
 	if (!info->size)
-		return err_set(error, VMMD_ERROR_INVALID, "disk %s: the image is empty (0 bytes)", id);
+		return err_set(
+			error, VMMD_ERROR_INVALID, "disk %s: the image is empty (0 bytes)", id);
 	if (info->size % info->logical_block)
 		return err_set(error, VMMD_ERROR_INVALID,
-			"disk %s: the image's size of %" G_GUINT64_FORMAT " bytes is not a multiple of its %u-byte blocks: "
+			"disk %s: the image's size of %" G_GUINT64_FORMAT
+			" bytes is not a multiple of its %u-byte blocks: "
 			"lengthen it to %" G_GUINT64_FORMAT " (truncate -s %%%u)",
-			id, info->size, info->logical_block, align_up(info->size, info->logical_block),
-			info->logical_block);
+			id, info->size, info->logical_block,
+			align_up(info->size, info->logical_block), info->logical_block);
 	return true;
 }
 
@@ -125,7 +136,8 @@ static int alignment_told(struct file *f)
 {
 	struct statx stx;
 
-	if (statx(f->fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &stx) < 0 || !(stx.stx_mask & STATX_DIOALIGN))
+	if (statx(f->fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &stx) < 0 ||
+		!(stx.stx_mask & STATX_DIOALIGN))
 		return 0;
 	if (!stx.stx_dio_offset_align)
 		return -EOPNOTSUPP;
@@ -167,13 +179,17 @@ static bool probe_direct(struct file *f, const char *id, GError **error)
 		err = err ? try_read(f, f->len_align) : find_alignment(f);
 	if (err == -EINVAL || err == -EOPNOTSUPP)
 		return err_set(error, VMMD_ERROR_UNSUPPORTED,
-			"disk %s: the file system of the image has no O_DIRECT: choose another cache mode than none", id);
+			"disk %s: the file system of the image has no O_DIRECT: choose another "
+			"cache mode than none",
+			id);
 	if (err < 0)
 		return err_set_errno(error, -err, "disk %s: cannot read the image", id);
 	if (f->info.logical_block < f->len_align)
 		return err_set(error, VMMD_ERROR_UNSUPPORTED,
-			"disk %s: the host reads this image with O_DIRECT in units of %u bytes, more than the logical block "
-			"size of %u: choose logical block size 4096 or another cache mode than none",
+			"disk %s: the host reads this image with O_DIRECT in units of %u bytes, "
+			"more than the logical block "
+			"size of %u: choose logical block size 4096 or another cache mode than "
+			"none",
 			id, f->len_align, f->info.logical_block);
 	f->info.physical_block = MAX(f->info.physical_block, f->len_align);
 	return true;
@@ -184,7 +200,8 @@ static bool probe_direct(struct file *f, const char *id, GError **error)
 /* A limit of a block device's queue, or @unknown: sysfs is not there in a sandbox. */
 static uint64_t queue_limit(dev_t dev, const char *name, uint64_t unknown)
 {
-	static const char *const of_what[] = {"queue", "../queue"}; /* a disk's own, a partition's disk's */
+	static const char *const of_what[] = {
+		"queue", "../queue"}; /* a disk's own, a partition's disk's */
 	uint64_t limit = unknown;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(of_what); i++) {
@@ -217,7 +234,8 @@ static void probe_discard(struct file *f, const struct stat *st)
 	info->can_discard = !info->readonly && can_discard(f, st);
 	info->max_discard = FILE_MAX_DISCARD;
 	if (f->block_device)
-		info->discard_align = queue_limit(st->st_rdev, "discard_granularity", info->discard_align);
+		info->discard_align = queue_limit(
+			st->st_rdev, "discard_granularity", info->discard_align);
 	info->discard_align = MAX(info->discard_align, info->logical_block);
 }
 
@@ -228,7 +246,8 @@ bool file_probe(struct file *f, const struct blk_file_conf *conf, GError **error
 	if (fstat(f->fd, &st) < 0)
 		return err_set_errno(error, errno, "disk %s: descriptor %d", conf->id, f->fd);
 	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
-		return err_set(error, VMMD_ERROR_INVALID, "disk %s: the image is %s, not a file or block device", conf->id,
+		return err_set(error, VMMD_ERROR_INVALID,
+			"disk %s: the image is %s, not a file or block device", conf->id,
 			kind_of(st.st_mode));
 	f->block_device = S_ISBLK(st.st_mode);
 	f->cache = conf->cache;

@@ -54,7 +54,8 @@ bool file_is_aligned(const struct file *f, const struct blk_req *r)
 }
 
 /* The segments of @r from byte @from on, as many as go into one system call. */
-static void window_open(struct window *w, const struct file *f, const struct blk_req *r, uint64_t from)
+static void window_open(
+	struct window *w, const struct file *f, const struct blk_req *r, uint64_t from)
 {
 	const struct iovec *v = giov_iovec(&r->data);
 
@@ -77,8 +78,8 @@ static void window_open(struct window *w, const struct file *f, const struct blk
 	}
 }
 
-static ssize_t transfer(const struct file *f, const struct blk_req *r, const struct iovec *iov, unsigned n,
-	uint64_t progress)
+static ssize_t transfer(const struct file *f, const struct blk_req *r, const struct iovec *iov,
+	unsigned n, uint64_t progress)
 {
 	ssize_t done;
 
@@ -92,10 +93,11 @@ static ssize_t transfer(const struct file *f, const struct blk_req *r, const str
 }
 
 /* Through the worker's buffer, at most as much as it holds. */
-static ssize_t transfer_bounced(const struct file *f, const struct blk_req *r, uint64_t progress,
-	struct worker *self)
+static ssize_t transfer_bounced(
+	const struct file *f, const struct blk_req *r, uint64_t progress, struct worker *self)
 {
-	struct iovec iov = {.iov_base = worker_buffer(self), .iov_len = MIN(r->len - progress, WORKER_BUFFER)};
+	struct iovec iov = {
+		.iov_base = worker_buffer(self), .iov_len = MIN(r->len - progress, WORKER_BUFFER)};
 	ssize_t done;
 
 	if (!iov.iov_base)
@@ -108,7 +110,8 @@ static ssize_t transfer_bounced(const struct file *f, const struct blk_req *r, u
 	return done;
 }
 
-static ssize_t transfer_some(const struct file *f, const struct blk_req *r, uint64_t progress, struct worker *self)
+static ssize_t transfer_some(
+	const struct file *f, const struct blk_req *r, uint64_t progress, struct worker *self)
 {
 	struct window w;
 	ssize_t done;
@@ -166,7 +169,8 @@ static int allocate(const struct file *f, int mode, const struct blk_req *r)
 	int err;
 
 	do
-		err = fallocate(f->fd, mode | FALLOC_FL_KEEP_SIZE, r->offset, r->len) < 0 ? -errno : 0;
+		err = fallocate(f->fd, mode | FALLOC_FL_KEEP_SIZE, r->offset, r->len) < 0 ? -errno
+											  : 0;
 	while (err == -EINTR);
 	return err;
 }

@@ -13,19 +13,19 @@
 
 #define QUEUE_ROOM     256 /* requests of a queue in the kernel at once */
 #define QUEUE_ROOM_MIN 16
-#define BATCH	       64 /* requests of one io_submit(2), completions taken at a time */
+#define BATCH          64 /* requests of one io_submit(2), completions taken at a time */
 
 struct file_queue {
 	struct engine_queue base;
 	struct aio aio;
-	struct loop_fd event;	 /* eventfd, edge triggered: the ring has something */
-	struct loop_call reap;	 /* look at the ring and at `finished` */
+	struct loop_fd event;    /* eventfd, edge triggered: the ring has something */
+	struct loop_call reap;   /* look at the ring and at `finished` */
 	struct req_list pending; /* for libaio, not in the kernel yet */
-	bool closed;		 /* reap was queued still: frees */
+	bool closed;             /* reap was queued still: frees */
 
 	GMutex lock;
 	struct req_list finished; /* under the lock: back from the workers */
-	int n_finished;		  /* atomic; written under the lock */
+	int n_finished;           /* atomic; written under the lock */
 };
 
 /* A request while it is the engine's, in blk_req.priv: with libaio or with a worker. */
@@ -41,7 +41,8 @@ struct file_req {
 	};
 };
 
-static_assert(sizeof(struct file_req) <= sizeof(((struct blk_req *)0)->priv), "fits in blk_req.priv");
+static_assert(
+	sizeof(struct file_req) <= sizeof(((struct blk_req *)0)->priv), "fits in blk_req.priv");
 
 static struct file *file_of(const struct engine_queue *q)
 {
@@ -133,7 +134,8 @@ static bool fit_for_aio(const struct file *f, const struct blk_req *r)
 /* On the queue's own thread, where its eventfd has to be added; once. */
 static bool is_attached(struct file_queue *q)
 {
-	return likely(q->event.added) || loop_fd_add(q->base.loop, &q->event, EPOLLIN | EPOLLET) == 0;
+	return likely(q->event.added) ||
+	       loop_fd_add(q->base.loop, &q->event, EPOLLIN | EPOLLET) == 0;
 }
 
 static void file_submit(struct engine_queue *eq, struct blk_req *r)
@@ -146,9 +148,11 @@ static void file_submit(struct engine_queue *eq, struct blk_req *r)
 		finish_later(q, r, 0);
 		return;
 	}
-	if (r->op == BLK_FLUSH && !__atomic_load_n(&f->flush_error, __ATOMIC_ACQUIRE) && is_attached(q)) {
+	if (r->op == BLK_FLUSH && !__atomic_load_n(&f->flush_error, __ATOMIC_ACQUIRE) &&
+		is_attached(q)) {
 		io_prep_fdsync(io, f->fd);
-	} else if ((r->op == BLK_READ || r->op == BLK_WRITE) && fit_for_aio(f, r) && is_attached(q)) {
+	} else if ((r->op == BLK_READ || r->op == BLK_WRITE) && fit_for_aio(f, r) &&
+		   is_attached(q)) {
 		prepare_rw(f, io, r);
 	} else {
 		to_worker(q, r, 0);
@@ -296,7 +300,8 @@ static int file_queue_open(struct engine *e, struct loop *loop, struct engine_qu
 	q->base = (struct engine_queue){.engine = e, .loop = loop};
 	q->reap.fn = reap_fn;
 	g_mutex_init(&q->lock);
-	q->event = (struct loop_fd){.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), .ready = event_ready};
+	q->event = (struct loop_fd){
+		.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), .ready = event_ready};
 	err = q->event.fd < 0 ? -errno : aio_init(&q->aio, QUEUE_ROOM, QUEUE_ROOM_MIN);
 	if (err < 0) {
 		fd_close(&q->event.fd);

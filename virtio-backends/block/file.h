@@ -23,9 +23,10 @@
 #include "virtio-backends/block/disk.h"
 #include "virtio-backends/block/worker.h"
 
-#define FILE_WORKERS	   8 /* threads of one disk, at most */
-#define FILE_MAX_DISCARD   (1 * GiB) /* of one request: what it takes where zeroes have to be written is bounded */
-#define FILE_MAX_SEGMENTS  1024	     /* UIO_MAXIOV, of one system call */
+#define FILE_WORKERS 8 /* threads of one disk, at most */
+#define FILE_MAX_DISCARD \
+	(1 * GiB) /* of one request: what it takes where zeroes have to be written is bounded */
+#define FILE_MAX_SEGMENTS 1024 /* UIO_MAXIOV, of one system call */
 
 struct file {
 	struct engine engine;
@@ -38,7 +39,7 @@ struct file {
 
 	/* Atomic; found out on the way. */
 	int nowait_read, nowait_write; /* the file system may know RWF_NOWAIT */
-	int no_zero_range;	       /* it does not know FALLOC_FL_ZERO_RANGE */
+	int no_zero_range;             /* it does not know FALLOC_FL_ZERO_RANGE */
 	int flush_error; /* page cache: a flush has failed and what was dirty may be lost, so that no later one may succeed */
 };
 

@@ -12,7 +12,7 @@
 
 #include "base/util.h"
 
-#define WORKER_BUFFER	    (256 * KiB)
+#define WORKER_BUFFER       (256 * KiB)
 #define WORKER_BUFFER_ALIGN 4096
 
 struct worker_pool;
@@ -20,7 +20,8 @@ struct worker;
 
 /* Embedded in its owner. */
 struct work {
-	void (*fn)(struct work *w, struct worker *self); /* on a thread of the pool; @w may be gone afterwards */
+	void (*fn)(struct work *w,
+		struct worker *self); /* on a thread of the pool; @w may be gone afterwards */
 	struct work *next;
 };
 
