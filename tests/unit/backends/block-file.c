@@ -321,9 +321,9 @@ static void test_truncated(const void *arg)
 	g_assert_cmpint(truncate(f.path, 20000), ==, 0); /* within a sector */
 	g_assert_cmpint(do_io(f.loop, f.q, BLK_READ, 0, buf, 16 * KiB), ==, 0);
 	g_assert_cmpint(do_io(f.loop, f.q, BLK_READ, 16 * KiB, buf, 16 * KiB), ==, -EIO);
+	run_until(f.loop, &f.events, 1);
 	g_assert_cmpint(do_io(f.loop, f.q, BLK_READ, MiB, buf, 16 * KiB), ==, -EIO);
-	while (f.events < 2) /* they come by the main loop */
-		loop_iterate(f.loop, 100);
+	run_until(f.loop, &f.events, 2);
 	g_assert_cmpint(f.event.error, ==, EIO);
 	g_assert_cmpint(f.event.op, ==, BLK_READ);
 	g_assert_cmpstr(f.event.id, ==, "disk0");
