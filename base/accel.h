@@ -61,6 +61,15 @@ struct accel_cpus {
 	unsigned sockets, cores, threads;
 };
 
+/*
+ * Initial APIC id of vCPU @index: socket, core and thread number in fields of a power of two each, as CPUID leaf 0xB
+ * describes them (Intel SDM volume 3, section 9.9).
+ */
+uint32_t accel_apic_id(const struct accel_cpus *cpus, unsigned index);
+/* Width of the thread field, and of thread and core fields together, bits. */
+unsigned accel_thread_bits(const struct accel_cpus *cpus);
+unsigned accel_package_bits(const struct accel_cpus *cpus);
+
 struct bus;
 
 struct accel_ops {
@@ -85,8 +94,8 @@ struct accel_ops {
 	 */
 	int (*reset)(struct accel *a, const struct accel_cpu_start *start);
 
-	/* State of vCPUs and interrupt controllers, through tables (state.h). Paused. */
-	void (*save)(struct accel *a, GByteArray *out);
+	/* State of vCPUs and interrupt controllers, through tables (state.h). Paused. save: 0 or -errno. */
+	int (*save)(struct accel *a, GByteArray *out);
 	bool (*load)(struct accel *a, const uint8_t *buf, size_t len, GError **error);
 
 	/* An NMI to every vCPU. -ENOTSUP. */

@@ -27,16 +27,22 @@
 
 enum bus_space { BUS_PIO, BUS_MMIO, BUS_SPACES };
 
+struct dispatch;
+struct layout;
 struct region;
 
 struct region_ops {
-	/* @offset + @size is within the region; @size is 1, 2, 4 or 8. Device lock held unless `unlocked`. */
+	/*
+	 * @offset + @size is within the region, @size is 1, 2, 4 or 8 and divides @offset. Device lock held unless
+	 * `unlocked`. NULL: reads give all ones, writes vanish.
+	 */
 	uint64_t (*read)(struct dev *d, struct region *r, uint64_t offset, unsigned size);
 	void (*write)(
 		struct dev *d, struct region *r, uint64_t offset, unsigned size, uint64_t value);
 	/*
-	 * Widths the device decodes. A wider access is split into max-sized ones, ascending; a narrower one is
-	 * answered by the bus: reads all ones, writes vanish. A device that decodes bytes says min 1.
+	 * Widths the device decodes, powers of two. A wider or misaligned access is split into aligned ones of at most max,
+	 * ascending, under one lock; what is then narrower than min is answered by the bus: reads all ones, writes vanish. A
+	 * device that decodes bytes says min 1.
 	 */
 	uint8_t min, max;
 	bool unlocked; /* the handlers lock for themselves */
@@ -71,8 +77,7 @@ struct region {
 	const struct region_doorbell *doorbells;
 	unsigned n_doorbells;
 
-	uint64_t seq; /* of the bus */
-	struct region *next;
+	struct region *next; /* mapped: the next one in order of precedence */
 };
 
 /* Priorities that folders agree on. */
@@ -101,12 +106,12 @@ struct bus {
 	struct gsi_bank *gsi;  /* [c] */
 
 	pthread_mutex_t lock;
-	struct region *regions; /* all, mapped or not */
-	uint64_t seq;
-	bool dirty; /* a commit is due */
+	struct region *regions; /* mapped ones, in order of precedence */
+	bool dirty;             /* a commit is due */
+	bool live;              /* bus_commit() was called: from then on bus_unlock() commits */
 	struct dev *devs;
-	void *tables[BUS_SPACES]; /* atomic: struct dispatch */
-	void *memory;             /* last memory layout and doorbells handed on */
+	struct dispatch *tables[BUS_SPACES]; /* atomic */
+	struct layout *layout;               /* memory and doorbells as last handed on */
 
 	/* What the machine does about a request of the guest; called on any thread, only notes it and wakes the main loop. */
 	void (*request)(struct bus *b, enum bus_request what, unsigned detail);
@@ -118,7 +123,10 @@ struct bus {
  */
 struct bus *bus_new(
 	struct accel *accel, struct gmem *gmem, struct clocks *clocks, struct loop *loop);
-/* Frees the devices that are left, last realized first. */
+/*
+ * Frees the devices that are left, last realized first. All vCPUs paused; the accelerator is freed afterwards, and
+ * memory slots and doorbells are left to that.
+ */
 void bus_free(struct bus *b);
 
 /* ---- regions: bus lock held, or set-up ---- */
@@ -130,18 +138,19 @@ void region_init_io(struct region *r, struct dev *d, const struct region_ops *op
 void region_init_mem(struct region *r, const char *name, struct gmem_block *block, uint64_t offset,
 	uint64_t size, bool rom);
 
-/* -EINVAL when it would leave its space (64 KiB of ports, 2^52 bytes of memory). */
+/* Maps or moves it. -EINVAL when it would leave its space (64 KiB of ports, 2^52 bytes of memory): it is then unmapped. */
 int region_map(struct bus *b, struct region *r, uint64_t base, int priority);
 void region_unmap(struct bus *b, struct region *r); /* idempotent */
 
 /*
  * Brackets changes while vCPUs run. Nothing else may be locked. bus_unlock() commits what has changed: new tables
  * are in force when it returns, and a region that was unmapped is no longer being called once bus_synchronize() returns.
+ * What the accelerator then refuses ends in bus_accel_failed().
  */
 void bus_lock(struct bus *b);
 void bus_unlock(struct bus *b);
 
-/* Set-up: flattens and hands over everything now. 0 or -errno of the accelerator. */
+/* Set-up: flattens and hands over everything now; takes the bus lock. 0 or -errno of the accelerator. */
 int bus_commit(struct bus *b);
 
 /* Waits until no vCPU is inside a table older than the last commit. Main thread, no locks. */
@@ -153,7 +162,10 @@ void bus_synchronize(struct bus *b);
 uint64_t bus_read(struct bus *b, enum bus_space space, uint64_t addr, unsigned size);
 void bus_write(struct bus *b, enum bus_space space, uint64_t addr, unsigned size, uint64_t value);
 
-/* What a CPU sees at @addr: RAM, ROM or registers, any length. qtest and debuggers. 0 or -EFAULT for memory. */
+/*
+ * What a CPU sees at @addr: RAM, ROM or registers, any length; registers in accesses of their own widths. qtest and
+ * debuggers. -EFAULT when some byte was answered by nobody (read as ones) or refused (a write to ROM); the rest is done.
+ */
 int bus_mem_read(struct bus *b, uint64_t addr, void *buf, size_t n);
 int bus_mem_write(struct bus *b, uint64_t addr, const void *buf, size_t n);
 
@@ -163,14 +175,24 @@ struct dev *bus_find_dev(struct bus *b, const char *id);
 /* Every device's quiesce; @g belongs to the caller, between its async_begin() and async_end(). */
 void bus_quiesce(struct bus *b, struct async_group *g);
 void bus_resume(struct bus *b);
-/* vCPUs stopped, devices quiesced. Resets each device, then re-drives the interrupt lines. */
+/*
+ * vCPUs stopped, devices quiesced. Resets each device, then re-drives the interrupt lines: a device lowers its pins in its
+ * own reset.
+ */
 void bus_reset(struct bus *b, enum reset_kind kind);
 
 /* State of all devices, in order of realize, each framed by its id. Quiesced. */
 void bus_save(struct bus *b, GByteArray *out);
+/* Untrusted; the same devices in any order. After an error some devices have loaded: bus_reset() them, or end. */
 bool bus_load(struct bus *b, const uint8_t *buf, size_t len, GError **error);
 
-/* Sends a message-signalled interrupt: to the accelerator at 0xFEExxxxx, else a 32-bit write into RAM. Any thread. */
+/*
+ * Sends a message-signalled interrupt: to the accelerator at 0xFEExxxxx, else a 32-bit write into RAM; -EFAULT or -EACCES
+ * where there is none: the message is lost. Any thread registered with qs.
+ */
 int bus_msi_send(struct bus *b, const struct accel_msi *msi);
+
+/* The accelerator refused what a running guest needs (-@err): ACCEL_INTERNAL_ERROR with @what. Any thread. */
+void bus_accel_failed(struct bus *b, const char *what, int err);
 
 #endif

@@ -51,9 +51,12 @@ struct dev_ops {
 	size_t size;      /* of the device structure, struct dev first */
 	const struct prop_table *props; /* over the device structure; may be NULL */
 
-	/* Checks the configuration, adds regions, takes pins. May fail; then dev_free() is called and unrealize runs. */
+	/*
+	 * Checks the configuration, adds regions, takes pins. May fail; then dev_free() is called and unrealize runs. Bus lock
+	 * held.
+	 */
 	bool (*realize)(struct dev *d, GError **error);
-	/* Own state only; the core re-drives pins afterwards. Quiesced, all vCPUs stopped, lock held. */
+	/* Own state and pins only. Quiesced, all vCPUs stopped; bus lock and lock held. */
 	void (*reset)(struct dev *d, enum reset_kind kind);
 	/*
 	 * Starts to finish or park everything in flight, then async_done(@g) exactly once, from any thread; may be NULL when a
@@ -61,9 +64,17 @@ struct dev_ops {
 	 */
 	void (*quiesce)(struct dev *d, struct async_group *g);
 	void (*resume)(struct dev *d); /* lock held; may be NULL */
-	/* Gives up what realize took; half-built is fine; cannot fail. Quiesced. May be NULL. */
+	/*
+	 * Gives up what realize took; half-built is fine; cannot fail. Quiesced, its io regions are unmapped and no vCPU is in
+	 * them any more. Bus lock held. May be NULL.
+	 */
 	void (*unrealize)(struct dev *d);
-	/* After state was loaded: derive caches, re-drive pins, map. Lock held. May be NULL. 0 or -errno (refused). */
+	/* Before state is saved: bring what is saved up to date. Quiesced, lock held. May be NULL. */
+	void (*pre_save)(struct dev *d);
+	/*
+	 * After the state of all devices was loaded: derive caches, re-drive pins, map. Bus lock and lock held. May be NULL. 0 or
+	 * -errno (refused).
+	 */
 	int (*post_load)(struct dev *d);
 
 	const struct dev_part *state; /* ends with a NULL desc; NULL only with state_none */
@@ -77,7 +88,8 @@ struct dev {
 	pthread_mutex_t lock;
 	bool realized;
 	struct ratelimit guest_error_limit;
-	uint64_t guest_errors; /* counted, shown in statistics */
+	uint64_t guest_errors; /* atomic; shown in statistics */
+	int guest_error_busy;  /* atomic: a thread is logging one */
 	struct dev *next;      /* of the bus, in order of realize */
 };
 
@@ -85,9 +97,9 @@ struct dev {
 
 /* Allocates ops->size zeroed bytes, sets defaults. @id is copied. The bus owns it once realized. Main thread. */
 struct dev *dev_new(struct bus *bus, const struct dev_ops *ops, const char *id);
-/* Realizes and adds to the bus. On failure the device is freed. */
+/* Realizes and adds to the bus, which then owns it. On failure the device is freed. Main thread, bus not locked. */
 bool dev_realize(struct dev *d, GError **error);
-/* Takes it off its bus, unrealizes, frees its regions. Quiesced. NULL is fine. */
+/* Unmaps its io regions, takes it off its bus, unrealizes. Quiesced, main thread, bus not locked. NULL is fine. */
 void dev_free(struct dev *d);
 
 static inline void dev_lock(struct dev *d)
@@ -102,7 +114,7 @@ static inline void dev_unlock(struct dev *d)
 
 /*
  * The guest did what the specification forbids: counts it, and logs it at a bounded rate. Not an error of ours. Any
- * thread; the device's lock or queue ownership serialises.
+ * thread.
  */
 void dev_guest_error(struct dev *d, const char *fmt, ...) __printf(2, 3);
 

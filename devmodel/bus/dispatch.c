@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The way of one access from a vCPU to a handler. The common one, of a declared width and within one region, takes a
+ * look-up and the device's lock; everything else is cut into pieces by cross().
+ */
+#include <string.h>
+
+#include "devmodel/bus/internal.h"
+
+/* A copy of what a region said when the table was made: the region may be moved while we are in here. */
+struct range {
+	uint64_t start, last; /* visible */
+	uint64_t base;        /* address of offset 0 */
+	struct region *region;
+	struct dev *dev;
+	const struct region_ops *ops;
+};
+
+struct dispatch {
+	size_t n;
+	struct range ranges[]; /* ascending */
+};
+
+/* Where this thread found its last address; checked before use, so it may be of another table. */
+static __thread size_t hints[BUS_SPACES];
+
+struct dispatch *dispatch_new(const GArray *flats)
+{
+	struct dispatch *t = g_malloc0(sizeof(*t) + flats->len * sizeof(struct range));
+
+	for (guint i = 0; i < flats->len; i++) {
+		const struct flat *f = &g_array_index(flats, struct flat, i);
+		struct region *r = f->region;
+
+		if (r->kind == REGION_IO)
+			t->ranges[t->n++] = (struct range){
+				f->start, f->end - 1, r->base, r, r->dev, r->ops};
+	}
+	return t;
+}
+
+bool dispatch_equal(const struct dispatch *a, const struct dispatch *b)
+{
+	return a->n == b->n && memcmp(a->ranges, b->ranges, a->n * sizeof(struct range)) == 0;
+}
+
+/* ---- look-up ---- */
+
+static const struct dispatch *table_get(struct bus *b, enum bus_space space)
+{
+	return __atomic_load_n(&b->tables[space], __ATOMIC_SEQ_CST);
+}
+
+/* Index of the first range that does not end before @addr. */
+static size_t first_from(const struct dispatch *t, uint64_t addr)
+{
+	size_t lo = 0, hi = t->n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (t->ranges[mid].last < addr)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+static bool contains(const struct range *g, uint64_t addr)
+{
+	return addr >= g->start && addr <= g->last;
+}
+
+static const struct range *find(const struct dispatch *t, enum bus_space space, uint64_t addr)
+{
+	size_t i = hints[space];
+
+	if (likely(i < t->n && contains(&t->ranges[i], addr)))
+		return &t->ranges[i];
+	i = first_from(t, addr);
+	if (i == t->n || addr < t->ranges[i].start)
+		return NULL;
+	hints[space] = i;
+	return &t->ranges[i];
+}
+
+/* True when the handler takes the access as it is. */
+static bool fits(const struct range *g, uint64_t addr, unsigned size)
+{
+	return size >= g->ops->min && size <= g->ops->max && is_power_of_2(size) &&
+	       !((addr - g->base) & (size - 1)) && size - 1 <= g->last - addr;
+}
+
+/* ---- handlers ---- */
+
+static void enter(const struct range *g)
+{
+	if (!g->ops->unlocked)
+		dev_lock(g->dev);
+}
+
+static void leave(const struct range *g)
+{
+	if (!g->ops->unlocked)
+		dev_unlock(g->dev);
+}
+
+static uint64_t call_read(const struct range *g, uint64_t offset, unsigned size)
+{
+	if (!g->ops->read)
+		return ones(size);
+	return g->ops->read(g->dev, g->region, offset, size) & ones(size);
+}
+
+static void call_write(const struct range *g, uint64_t offset, unsigned size, uint64_t value)
+{
+	if (g->ops->write)
+		g->ops->write(g->dev, g->region, offset, size, value & ones(size));
+}
+
+/* ---- accesses in pieces ---- */
+
+/* Bytes on their way, in guest order; one of the two is NULL. */
+struct xfer {
+	uint8_t *read;
+	const uint8_t *write;
+};
+
+static struct xfer xfer_at(struct xfer x, size_t n)
+{
+	return (struct xfer){x.read ? x.read + n : NULL, x.write ? x.write + n : NULL};
+}
+
+/* Greatest aligned piece at @offset of at most @n and @max bytes. */
+static unsigned piece_size(uint64_t offset, size_t n, unsigned max)
+{
+	unsigned size = max;
+
+	while (size > n || offset & (size - 1))
+		size /= 2;
+	return size;
+}
+
+static void io_piece(const struct range *g, uint64_t offset, struct xfer x, unsigned size)
+{
+	bool decoded = size >= g->ops->min;
+	uint64_t v = 0;
+
+	/* x86-64 only (meson.build): host order is guest order. */
+	if (x.read) {
+		v = decoded ? call_read(g, offset, size) : ones(size);
+		memcpy(x.read, &v, size);
+	} else if (decoded) {
+		memcpy(&v, x.write, size);
+		call_write(g, offset, size, v);
+	}
+}
+
+static void io_access(const struct range *g, uint64_t offset, struct xfer x, size_t n)
+{
+	enter(g);
+	for (size_t done = 0; done < n;) {
+		unsigned size = piece_size(offset + done, n - done, g->ops->max);
+
+		io_piece(g, offset + done, xfer_at(x, done), size);
+		done += size;
+	}
+	leave(g);
+}
+
+static int unclaimed(struct xfer x, size_t n)
+{
+	if (x.read)
+		memset(x.read, 0xff, n);
+	return -EFAULT;
+}
+
+static int mem_copy(struct bus *b, uint64_t addr, struct xfer x, size_t n)
+{
+	return x.read ? gmem_read(b->gmem, GPA(addr), x.read, n)
+		      : gmem_write(b->gmem, GPA(addr), x.write, n);
+}
+
+/*
+ * Memory that no slot covers, because it shares its page with registers; ROM; or nothing. By pages, and where a page is not
+ * all of one kind by bytes.
+ */
+static int mem_access(struct bus *b, uint64_t addr, struct xfer x, size_t n)
+{
+	int ret = 0;
+
+	for (size_t done = 0, part; done < n; done += part) {
+		uint64_t at = addr + done;
+
+		part = MIN(n - done, GMEM_PAGE_SIZE - (at & (GMEM_PAGE_SIZE - 1)));
+		if (mem_copy(b, at, xfer_at(x, done), part) == 0)
+			continue;
+		for (size_t i = done; i < done + part; i++) {
+			if (mem_copy(b, addr + i, xfer_at(x, i), 1) < 0)
+				ret = unclaimed(xfer_at(x, i), 1);
+		}
+	}
+	return ret;
+}
+
+/* Any access: across regions, gaps and the end of the space. 0, or -EFAULT when some byte found nobody. */
+static int cross(struct bus *b, enum bus_space space, uint64_t addr, struct xfer x, size_t n)
+{
+	const struct dispatch *t = table_get(b, space);
+	uint64_t end = bus_space_end(space);
+	size_t inside = addr < end ? MIN(n, end - addr) : 0;
+	size_t i = first_from(t, addr);
+	int ret = 0;
+
+	for (size_t done = 0, part; done < inside; done += part) {
+		const struct range *g = i < t->n ? &t->ranges[i] : NULL;
+		uint64_t at = addr + done;
+
+		part = inside - done;
+		if (g && contains(g, at)) {
+			part = MIN(part, g->last - at + 1);
+			io_access(g, at - g->base, xfer_at(x, done), part);
+			i++;
+			continue;
+		}
+		if (g)
+			part = MIN(part, g->start - at);
+		if ((space == BUS_MMIO ? mem_access(b, at, xfer_at(x, done), part)
+				       : unclaimed(xfer_at(x, done), part)) < 0)
+			ret = -EFAULT;
+	}
+	return inside < n ? unclaimed(xfer_at(x, inside), n - inside) : ret;
+}
+
+/* ---- entry ---- */
+
+uint64_t bus_read(struct bus *b, enum bus_space space, uint64_t addr, unsigned size)
+{
+	const struct range *g = find(table_get(b, space), space, addr);
+	uint64_t v = 0;
+
+	if (likely(g && fits(g, addr, size))) {
+		enter(g);
+		v = call_read(g, addr - g->base, size);
+		leave(g);
+	} else {
+		cross(b, space, addr, (struct xfer){.read = (uint8_t *)&v}, size);
+	}
+	return v;
+}
+
+void bus_write(struct bus *b, enum bus_space space, uint64_t addr, unsigned size, uint64_t value)
+{
+	const struct range *g = find(table_get(b, space), space, addr);
+
+	if (likely(g && fits(g, addr, size))) {
+		enter(g);
+		call_write(g, addr - g->base, size, value);
+		leave(g);
+	} else {
+		cross(b, space, addr, (struct xfer){.write = (const uint8_t *)&value}, size);
+	}
+}
+
+int bus_mem_read(struct bus *b, uint64_t addr, void *buf, size_t n)
+{
+	return cross(b, BUS_MMIO, addr, (struct xfer){.read = buf}, n);
+}
+
+int bus_mem_write(struct bus *b, uint64_t addr, const void *buf, size_t n)
+{
+	return cross(b, BUS_MMIO, addr, (struct xfer){.write = buf}, n);
+}

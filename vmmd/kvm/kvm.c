@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "vmmd/kvm/kvm-internal.h"
+
+#include <cpuid.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "base/fdpass.h"
+
+int kvm_ioctl(int fd, unsigned long request, const void *arg)
+{
+	int r = ioctl(fd, request, arg);
+
+	return r < 0 ? -errno : r;
+}
+
+bool kvm_is_software(void)
+{
+	unsigned a, b, c, d;
+
+	/* CPUID 1 ECX bit 5: VMX (Intel SDM); 8000_0001h ECX bit 2: SVM (AMD APM volume 3, appendix E). */
+	if (__get_cpuid(1, &a, &b, &c, &d) && (c & 1 << 5))
+		return false;
+	return !(__get_cpuid(0x80000001, &a, &b, &c, &d) && (c & 1 << 2));
+}
+
+static int open_device(GError **error)
+{
+	int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+
+	if (fd >= 0)
+		return fd;
+	switch (errno) {
+	case ENOENT:
+		err_set(error, VMMD_ERROR_NOT_FOUND,
+			"/dev/kvm is not there: load the module kvm_intel or kvm_amd, and inside a "
+			"VM enable "
+			"nested virtualization");
+		break;
+	case EACCES:
+	case EPERM:
+		err_set(error, VMMD_ERROR_PERMISSION,
+			"no permission to open /dev/kvm: run as a member of the group that owns it "
+			"(kvm)");
+		break;
+	case ENODEV:
+	case ENXIO:
+		err_set(error, VMMD_ERROR_UNSUPPORTED,
+			"/dev/kvm has no hypervisor behind it: the processor has no VT-x or AMD-V, "
+			"or the "
+			"firmware keeps it switched off");
+		break;
+	default: err_set_errno(error, errno, "cannot open /dev/kvm");
+	}
+	return -1;
+}
+
+/* What every machine of ours needs; a kernel without it is refused by name. */
+static const struct {
+	int cap;
+	const char *name;
+} needed[] = {
+	{KVM_CAP_USER_MEMORY, "KVM_CAP_USER_MEMORY"},
+	{KVM_CAP_READONLY_MEM, "KVM_CAP_READONLY_MEM"},
+	{KVM_CAP_IRQCHIP, "KVM_CAP_IRQCHIP"},
+	{KVM_CAP_PIT2, "KVM_CAP_PIT2"},
+	{KVM_CAP_IRQ_ROUTING, "KVM_CAP_IRQ_ROUTING"},
+	{KVM_CAP_SIGNAL_MSI, "KVM_CAP_SIGNAL_MSI"},
+	{KVM_CAP_IRQFD, "KVM_CAP_IRQFD"},
+	{KVM_CAP_IOEVENTFD, "KVM_CAP_IOEVENTFD"},
+	{KVM_CAP_EXT_CPUID, "KVM_CAP_EXT_CPUID"},
+	{KVM_CAP_MP_STATE, "KVM_CAP_MP_STATE"},
+	{KVM_CAP_IMMEDIATE_EXIT, "KVM_CAP_IMMEDIATE_EXIT"},
+};
+
+static bool check_device(struct kvm *k, GError **error)
+{
+	int version = ioctl(k->dev_fd, KVM_GET_API_VERSION, 0);
+
+	if (version < 0)
+		return err_set_errno(error, errno, "/dev/kvm does not answer as KVM");
+	if (version != KVM_API_VERSION)
+		return err_set(error, VMMD_ERROR_UNSUPPORTED,
+			"KVM has API version %d, %d is needed", version, KVM_API_VERSION);
+	for (size_t i = 0; i < ARRAY_SIZE(needed); i++) {
+		if (ioctl(k->dev_fd, KVM_CHECK_EXTENSION, needed[i].cap) <= 0)
+			return err_set(error, VMMD_ERROR_UNSUPPORTED, "this kernel's KVM lacks %s",
+				needed[i].name);
+	}
+	k->any_length = ioctl(k->dev_fd, KVM_CHECK_EXTENSION, KVM_CAP_IOEVENTFD_ANY_LENGTH) > 0;
+	return true;
+}
+
+static bool create_vm(struct kvm *k, GError **error)
+{
+	/* Three pages below the firmware, for processors that run real mode as a task (Intel). */
+	const uint64_t identity_map = 0xfeffc000;
+	int err;
+
+	do
+		k->vm_fd = ioctl(k->dev_fd, KVM_CREATE_VM, 0);
+	while (k->vm_fd < 0 && errno == EINTR);
+	if (k->vm_fd < 0 && (errno == EOPNOTSUPP || errno == ENODEV || errno == EBUSY))
+		return err_set(error, VMMD_ERROR_UNSUPPORTED,
+			"KVM cannot create a VM: %s: VT-x or AMD-V is off in the firmware or taken "
+			"by another hypervisor",
+			g_strerror(errno));
+	if (k->vm_fd < 0)
+		return err_set_errno(error, errno, "KVM cannot create a VM");
+	k->run_size = ioctl(k->dev_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
+	if (k->run_size < 0)
+		return err_set_errno(
+			error, errno, "KVM does not tell the size of a vCPU's shared page");
+	err = kvm_ioctl(k->vm_fd, KVM_SET_IDENTITY_MAP_ADDR, &identity_map);
+	if (!err && ioctl(k->vm_fd, KVM_SET_TSS_ADDR, identity_map + 0x1000) < 0)
+		err = -errno;
+	if (err < 0)
+		return err_set_errno(error, -err, "KVM refuses the place of its real-mode pages");
+	return true;
+}
+
+static void kvm_free(struct accel *a)
+{
+	struct kvm *k = to_kvm(a);
+
+	kvm_vcpus_free(k);
+	kvm_irq_done(k);
+	fd_close(&k->vm_fd);
+	fd_close(&k->dev_fd);
+	pthread_mutex_destroy(&k->lock);
+	pthread_cond_destroy(&k->go);
+	g_free(k);
+}
+
+static const struct accel_ops kvm_accel_ops = {
+	.name = "kvm",
+	.irqchip_create = kvm_irqchip_create,
+	.vcpus_create = kvm_vcpus_create,
+	.run = kvm_run_all,
+	.pause = kvm_pause,
+	.reset = kvm_reset,
+	.save = kvm_save,
+	.load = kvm_load,
+	.nmi = kvm_nmi,
+	.free = kvm_free,
+	.memory_commit = kvm_memory_commit,
+	.gsi_set = kvm_gsi_set,
+	.msi_send = kvm_msi_send,
+	.gsi_alloc = kvm_gsi_alloc,
+	.gsi_free = kvm_gsi_free,
+	.route_set = kvm_route_set,
+	.route_commit = kvm_route_commit,
+	.irqfd = kvm_irqfd,
+	.ioeventfd = kvm_ioeventfd,
+	.dirty_log = kvm_dirty_log,
+	.dirty_sync = kvm_dirty_sync,
+};
+
+struct accel *kvm_new(const struct kvm_conf *conf, GError **error)
+{
+	struct kvm *k = g_new0(struct kvm, 1);
+
+	k->accel.ops = &kvm_accel_ops;
+	k->conf = *conf;
+	k->vm_fd = -1;
+	pthread_mutex_init(&k->lock, NULL);
+	pthread_cond_init(&k->go, NULL);
+	kvm_irq_init(k);
+	k->dev_fd = conf->fd >= 0 ? conf->fd : open_device(error);
+	if (k->dev_fd < 0 || !check_device(k, error) || !create_vm(k, error)) {
+		kvm_free(&k->accel);
+		return NULL;
+	}
+	return &k->accel;
+}
+
+void kvm_exit_counts(struct accel *a, uint64_t ret[KVM_EXITS_N])
+{
+	struct kvm *k = to_kvm(a);
+
+	for (unsigned r = 0; r < KVM_EXITS_N; r++) {
+		ret[r] = 0;
+		for (unsigned i = 0; i < k->n_vcpus; i++)
+			ret[r] += __atomic_load_n(&k->vcpus[i].exits[r], __ATOMIC_RELAXED);
+	}
+}

@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A vCPU's thread: park until the VM runs, then KVM_RUN and dispatch until asked to stop.
+ *
+ * To stop one, the main thread clears `running` and signals the thread. The handler sets immediate_exit in the shared page, so that
+ * KVM_RUN returns EINTR whether the signal came before or inside it; an access in flight is completed by that
+ * same KVM_RUN. So the loop looks at `running` only after EINTR, and a register access costs no check.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/fdpass.h"
+#include "base/log.h"
+#include "base/qs.h"
+#include "vmmd/kvm/kvm-internal.h"
+
+#define KICK_SIGNAL SIGUSR1
+
+static __thread struct kvm_run *current_run;
+
+static void kick_handler(int sig)
+{
+	if (current_run)
+		current_run->immediate_exit = 1;
+}
+
+static void count_exit(struct vcpu *c, enum kvm_exit e)
+{
+	__atomic_store_n(&c->exits[e], c->exits[e] + 1, __ATOMIC_RELAXED);
+}
+
+static uint64_t load_le(const uint8_t *p, unsigned size)
+{
+	switch (size) {
+	case 1: return *p;
+	case 2: return *(const uint16_t *)p;
+	case 4: return *(const uint32_t *)p;
+	default: return *(const uint64_t *)p;
+	}
+}
+
+static void store_le(uint8_t *p, unsigned size, uint64_t v)
+{
+	switch (size) {
+	case 1: *p = (uint8_t)v; break;
+	case 2: *(uint16_t *)p = (uint16_t)v; break;
+	case 4: *(uint32_t *)p = (uint32_t)v; break;
+	default: *(uint64_t *)p = v;
+	}
+}
+
+/* count is above 1 for string instructions. */
+static void handle_io(struct vcpu *c, struct kvm_run *run)
+{
+	uint8_t *data = (uint8_t *)run + run->io.data_offset;
+	struct bus *bus = c->kvm->bus;
+	unsigned size = run->io.size;
+
+	count_exit(c, KVM_EXITS_IO);
+	qs_enter();
+	for (uint32_t i = 0; i < run->io.count; i++, data += size) {
+		if (run->io.direction == KVM_EXIT_IO_OUT)
+			bus_write(bus, BUS_PIO, run->io.port, size, load_le(data, size));
+		else
+			store_le(data, size, bus_read(bus, BUS_PIO, run->io.port, size));
+	}
+	qs_leave();
+}
+
+static void handle_mmio(struct vcpu *c, struct kvm_run *run)
+{
+	struct bus *bus = c->kvm->bus;
+	uint8_t *data = run->mmio.data;
+
+	count_exit(c, KVM_EXITS_MMIO);
+	qs_enter();
+	if (!is_power_of_2(run->mmio.len) || run->mmio.len > 8) {
+		/* An instruction of another width (REP MOVS over a page end): bytes. */
+		for (unsigned i = 0; i < MIN(run->mmio.len, 8u); i++) {
+			if (run->mmio.is_write)
+				bus_write(bus, BUS_MMIO, run->mmio.phys_addr + i, 1, data[i]);
+			else
+				data[i] = (uint8_t)bus_read(
+					bus, BUS_MMIO, run->mmio.phys_addr + i, 1);
+		}
+	} else if (run->mmio.is_write) {
+		bus_write(bus, BUS_MMIO, run->mmio.phys_addr, run->mmio.len,
+			load_le(data, run->mmio.len));
+	} else {
+		store_le(data, run->mmio.len,
+			bus_read(bus, BUS_MMIO, run->mmio.phys_addr, run->mmio.len));
+	}
+	qs_leave();
+}
+
+static void raise_event(struct vcpu *c, enum accel_event e, const char *detail)
+{
+	struct accel *a = &c->kvm->accel;
+
+	if (a->event)
+		a->event(a->event_opaque, e, c->index, detail);
+}
+
+/* Exits that end the run of this vCPU until the machine does something. False: park. */
+static bool handle_rare(struct vcpu *c, struct kvm_run *run)
+{
+	char detail[160];
+
+	count_exit(c, run->exit_reason == KVM_EXIT_HLT ? KVM_EXITS_HLT : KVM_EXITS_OTHER);
+	switch (run->exit_reason) {
+	case KVM_EXIT_HLT:
+	case KVM_EXIT_IRQ_WINDOW_OPEN:
+	case KVM_EXIT_SET_TPR: return true;
+	case KVM_EXIT_SHUTDOWN: raise_event(c, ACCEL_TRIPLE_FAULT, "triple fault"); return false;
+	case KVM_EXIT_INTERNAL_ERROR:
+		snprintf(detail, sizeof(detail), "KVM internal error, suberror %u",
+			run->internal.suberror);
+		break;
+	case KVM_EXIT_FAIL_ENTRY:
+		snprintf(detail, sizeof(detail),
+			"the processor refuses to enter the guest, reason 0x%llx",
+			run->fail_entry.hardware_entry_failure_reason);
+		break;
+	default: snprintf(detail, sizeof(detail), "unexpected KVM exit %u", run->exit_reason);
+	}
+	raise_event(c, ACCEL_INTERNAL_ERROR, detail);
+	return false;
+}
+
+/* Runs the guest until the VM is to stop (EINTR and not running) or this vCPU cannot go on. */
+static void run_guest(struct vcpu *c)
+{
+	struct kvm_run *run = c->run;
+	struct kvm *k = c->kvm;
+	char detail[96];
+
+	for (;;) {
+		if (ioctl(c->fd, KVM_RUN, 0) < 0) {
+			if (errno == EAGAIN)
+				continue; /* an AP was woken by INIT or SIPI */
+			if (errno != EINTR) {
+				snprintf(detail, sizeof(detail), "KVM_RUN: %s", g_strerror(errno));
+				raise_event(c, ACCEL_INTERNAL_ERROR, detail);
+				return;
+			}
+			count_exit(c, KVM_EXITS_INTR);
+			run->immediate_exit = 0;
+			if (!__atomic_load_n(&k->running, __ATOMIC_ACQUIRE))
+				return;
+			continue;
+		}
+		if (likely(run->exit_reason == KVM_EXIT_IO))
+			handle_io(c, run);
+		else if (run->exit_reason == KVM_EXIT_MMIO)
+			handle_mmio(c, run);
+		else if (!handle_rare(c, run))
+			return;
+	}
+}
+
+/*
+ * Waits for the next start of the VM. A vCPU that has given up by itself waits here too: until the VM was paused and
+ * started again, not for the start it has already used. False: the thread ends.
+ */
+static bool park(struct vcpu *c)
+{
+	struct kvm *k = c->kvm;
+	bool go;
+
+	pthread_mutex_lock(&k->lock);
+	k->parked++;
+	if (!k->running && k->parked == k->n_vcpus && k->paused_fn)
+		loop_post(k->conf.loop, &k->paused_call);
+	while (!k->quitting && (!k->running || k->starts == c->start))
+		pthread_cond_wait(&k->go, &k->lock);
+	k->parked--;
+	c->start = k->starts;
+	go = !k->quitting;
+	pthread_mutex_unlock(&k->lock);
+	return go;
+}
+
+static void *vcpu_thread(void *opaque)
+{
+	struct vcpu *c = opaque;
+	char name[16];
+	int err;
+
+	snprintf(name, sizeof(name), "vcpu%u", c->index);
+	pthread_setname_np(pthread_self(), name);
+	qs_thread_init();
+	current_run = c->run;
+	err = c->kvm->conf.thread_setup ? c->kvm->conf.thread_setup(c->index) : 0;
+	while (park(c)) {
+		if (err < 0)
+			raise_event(
+				c, ACCEL_INTERNAL_ERROR, "the thread could not enter its sandbox");
+		else
+			run_guest(c);
+	}
+	current_run = NULL;
+	qs_thread_done();
+	return NULL;
+}
+
+void kvm_run_all(struct accel *a)
+{
+	struct kvm *k = to_kvm(a);
+
+	pthread_mutex_lock(&k->lock);
+	if (!k->running) {
+		__atomic_store_n(&k->running, true, __ATOMIC_RELEASE);
+		k->starts++;
+	}
+	pthread_cond_broadcast(&k->go);
+	pthread_mutex_unlock(&k->lock);
+}
+
+static void all_parked(struct loop_call *call)
+{
+	struct kvm *k = container_of(call, struct kvm, paused_call);
+	void (*fn)(void *opaque) = k->paused_fn;
+
+	k->paused_fn = NULL;
+	if (fn)
+		fn(k->paused_opaque);
+}
+
+void kvm_pause(struct accel *a, void (*fn)(void *opaque), void *opaque)
+{
+	struct kvm *k = to_kvm(a);
+
+	pthread_mutex_lock(&k->lock);
+	__atomic_store_n(&k->running, false, __ATOMIC_RELEASE);
+	k->paused_call.fn = all_parked;
+	k->paused_fn = fn;
+	k->paused_opaque = opaque;
+	if (k->parked == k->n_vcpus)
+		loop_post(k->conf.loop, &k->paused_call);
+	pthread_mutex_unlock(&k->lock);
+	for (unsigned i = 0; i < k->n_vcpus; i++)
+		pthread_kill(k->vcpus[i].thread, KICK_SIGNAL);
+}
+
+static bool vcpu_open(struct kvm *k, struct vcpu *c, GError **error)
+{
+	uint32_t id = accel_apic_id(&k->cpus, c->index);
+
+	c->fd = ioctl(k->vm_fd, KVM_CREATE_VCPU, (unsigned long)id);
+	if (c->fd < 0)
+		return err_set_errno(
+			error, errno, "KVM cannot create vCPU %u (APIC id %u)", c->index, id);
+	c->run = mmap(NULL, (size_t)k->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, c->fd, 0);
+	if (c->run == MAP_FAILED) {
+		c->run = NULL;
+		return err_set_errno(
+			error, errno, "cannot map the shared page of vCPU %u", c->index);
+	}
+	return true;
+}
+
+static bool vcpu_start_thread(struct vcpu *c, GError **error)
+{
+	int err = pthread_create(&c->thread, NULL, vcpu_thread, c);
+
+	if (err)
+		return err_set_errno(error, err, "cannot start the thread of vCPU %u", c->index);
+	c->started = true;
+	return true;
+}
+
+bool kvm_vcpus_create(
+	struct accel *a, const struct accel_cpus *cpus, struct bus *bus, GError **error)
+{
+	struct sigaction sa = {.sa_handler = kick_handler};
+	struct kvm *k = to_kvm(a);
+
+	k->cpus = *cpus;
+	k->bus = bus;
+	k->vcpus = g_new0(struct vcpu, cpus->count);
+	for (unsigned i = 0; i < cpus->count; i++)
+		k->vcpus[i] = (struct vcpu){.kvm = k, .index = i, .fd = -1};
+	k->n_vcpus = cpus->count;
+	for (unsigned i = 0; i < k->n_vcpus; i++) {
+		if (!vcpu_open(k, &k->vcpus[i], error))
+			return false;
+	}
+	if (!kvm_cpuid_apply(k, error))
+		return false;
+	if (sigaction(KICK_SIGNAL, &sa, NULL) < 0)
+		return err_set_errno(error, errno, "cannot install the handler that stops vCPUs");
+	for (unsigned i = 0; i < k->n_vcpus; i++) {
+		if (!vcpu_start_thread(&k->vcpus[i], error))
+			return false;
+	}
+	return true;
+}
+
+void kvm_vcpus_free(struct kvm *k)
+{
+	pthread_mutex_lock(&k->lock);
+	k->quitting = true;
+	__atomic_store_n(&k->running, false, __ATOMIC_RELEASE);
+	pthread_cond_broadcast(&k->go);
+	pthread_mutex_unlock(&k->lock);
+	for (unsigned i = 0; i < k->n_vcpus; i++) {
+		struct vcpu *c = &k->vcpus[i];
+
+		if (c->started) {
+			pthread_kill(c->thread, KICK_SIGNAL);
+			pthread_join(c->thread, NULL);
+		}
+		if (c->run)
+			munmap(c->run, (size_t)k->run_size);
+		fd_close(&c->fd);
+	}
+	g_free(k->vcpus);
+	k->vcpus = NULL;
+	k->n_vcpus = 0;
+}
+
+/* A message with delivery mode NMI to all (Intel SDM volume 3, section 11.11): needs no vCPU to be stopped. */
+int kvm_nmi(struct accel *a)
+{
+	const struct accel_msi all = {.addr = 0xfeeff000, .data = 4 << 8};
+
+	return kvm_msi_send(a, &all);
+}
