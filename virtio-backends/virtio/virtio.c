@@ -168,10 +168,15 @@ static void drain_called(struct loop_call *c)
 	qs_leave();
 }
 
-static void queue_returned(struct vdev *v)
+static void give_back(struct vdev *v)
 {
 	if (!__atomic_sub_fetch(&v->active_queues, 1, __ATOMIC_ACQ_REL))
 		loop_post(main_loop(v), &v->stopped_call);
+}
+
+static void drained_called(struct loop_call *c)
+{
+	give_back(container_of(c, struct vqueue, drained_call)->vdev);
 }
 
 void vqueue_drained(struct vqueue *q)
@@ -180,7 +185,8 @@ void vqueue_drained(struct vqueue *q)
 	vq_notify(q->vq);
 	qs_leave();
 	loop_hook_del(q->loop, &q->round_end);
-	queue_returned(q->vdev);
+	/* Behind whatever this queue has posted: once it is back, its device may go. */
+	loop_post(q->loop, &q->drained_call);
 }
 
 /* ---- start and stop, lock held ---- */
@@ -231,7 +237,7 @@ static void try_start(struct vdev *v)
 	if (!(v->hw.status & VIRTIO_STATUS_DRIVER_OK) || is_broken(v) || !prepare_start(v))
 		return;
 	v->phase = VDEV_RUNNING;
-	__atomic_store_n(&v->active_queues, 1, __ATOMIC_RELAXED); /* returned by stop_queues() */
+	__atomic_store_n(&v->active_queues, 1, __ATOMIC_RELAXED); /* given back by stop_queues() */
 	for (unsigned i = 0; i < v->n_queues; i++) {
 		struct vqueue *q = &v->queues[i];
 
@@ -255,7 +261,7 @@ static void stop_queues(struct vdev *v, bool reset)
 		q->reset = reset;
 		loop_post(q->loop, &q->drain_call);
 	}
-	queue_returned(v);
+	give_back(v);
 }
 
 /* Requests that a quiesced device kept: lends their queues once more, to drop them. False when there are none. */
@@ -605,6 +611,7 @@ static bool queue_init(struct vdev *v, unsigned i, struct loop *loop, GError **e
 		.call_fd = -1,
 		.start_call.fn = start_called,
 		.drain_call.fn = drain_called,
+		.drained_call.fn = drained_called,
 		.run_call.fn = run_called,
 		.round_end.fn = round_ended,
 	};

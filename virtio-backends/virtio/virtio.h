@@ -102,7 +102,7 @@ struct vqueue {
 	struct loop_fd kick; /* [q] doorbell eventfd */
 	int kick_fd;	     /* [c] */
 	int call_fd;	     /* atomic: eventfd of its vector, -1: use the transport's interrupt */
-	struct loop_call start_call, drain_call, run_call;
+	struct loop_call start_call, drain_call, drained_call, run_call;
 	struct loop_hook round_end; /* [q] */
 	bool running;	     /* [q] kick() is called */
 	bool lent;	     /* lock: started and not yet drained */

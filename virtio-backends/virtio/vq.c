@@ -43,10 +43,15 @@ static int remap(struct vq *q)
 	return 0;
 }
 
+static inline bool is_blocked(const struct vq *q)
+{
+	return __atomic_load_n(&q->blocked, __ATOMIC_ACQUIRE);
+}
+
 /* True when guest memory may be touched and the cached addresses hold; once per operation, first. */
 static inline bool usable(struct vq *q)
 {
-	if (unlikely(!q->up || __atomic_load_n(&q->blocked, __ATOMIC_ACQUIRE)))
+	if (unlikely(!q->up || is_blocked(q)))
 		return false;
 	if (likely(gmem_generation(q->gmem) == q->generation))
 		return true;
@@ -377,7 +382,7 @@ int vq_read(struct vq_req *r, uint64_t off, void *dst, size_t n)
 {
 	uint8_t *to = dst;
 
-	if (!range_fits(off, n, r->out_size))
+	if (is_blocked(r->vq) || !range_fits(off, n, r->out_size))
 		return -EBADMSG;
 	for (const struct iovec *s = r->segs; n; s++) {
 		size_t part;
@@ -399,7 +404,7 @@ int vq_write(struct vq_req *r, uint64_t off, const void *src, size_t n)
 {
 	const uint8_t *from = src;
 
-	if (!range_fits(off, n, r->in_size))
+	if (is_blocked(r->vq) || !range_fits(off, n, r->in_size))
 		return -EBADMSG;
 	for (const struct iovec *s = r->segs + r->n_out; n; s++) {
 		size_t part;

@@ -137,7 +137,7 @@ void vq_kicked(struct vq *q);
 
 /* ---- contents, by byte offset within the out or the in part ---- */
 
-/* All @n bytes or -EBADMSG (chain shorter than that). Read each byte once. */
+/* All @n bytes or -EBADMSG (chain shorter than that, or the queue is blocked). Read each byte once. */
 int __must_check vq_read(struct vq_req *r, uint64_t off, void *dst, size_t n);
 int __must_check vq_write(struct vq_req *r, uint64_t off, const void *src, size_t n);
 
