@@ -58,6 +58,13 @@ static void unlink_dev(struct bus *b, struct dev *d)
 		*p = d->next;
 }
 
+static void set_realized(struct dev *d, bool realized)
+{
+	dev_lock(d);
+	d->realized = realized;
+	dev_unlock(d);
+}
+
 bool dev_realize(struct dev *d, GError **error)
 {
 	bool ok;
@@ -66,7 +73,7 @@ bool dev_realize(struct dev *d, GError **error)
 	ok = check(d, error) && d->ops->realize(d, error);
 	if (ok) {
 		append(d->bus, d);
-		d->realized = true;
+		set_realized(d, true);
 	}
 	bus_unlock(d->bus);
 	if (!ok)
@@ -75,8 +82,8 @@ bool dev_realize(struct dev *d, GError **error)
 }
 
 /*
- * Twice around: first no register access reaches the device any more, then it gives up what such an access would have
- * used; and what other tables of the guest's still pointed at it (memory, configuration space) is passed too.
+ * Twice around: first no access of the guest's reaches the device any more, then it gives up what such an access would
+ * have used. The second time the last one who found it on its way (configuration space) has passed.
  */
 void dev_free(struct dev *d)
 {
@@ -87,6 +94,7 @@ void dev_free(struct dev *d)
 	b = d->bus;
 	bus_lock(b);
 	bus_unmap_dev(b, d);
+	set_realized(d, false);
 	bus_unlock(b);
 	bus_passed(b);
 

@@ -86,7 +86,7 @@ struct dev {
 	struct bus *bus;           /* [c] */
 	char *id;                  /* [c] unique on its bus */
 	pthread_mutex_t lock;
-	bool realized;
+	bool realized; /* lock; the guest can reach it */
 	struct ratelimit guest_error_limit;
 	uint64_t guest_errors; /* atomic; shown in statistics */
 	int guest_error_busy;  /* atomic: a thread is logging one */

@@ -13,6 +13,7 @@
 #include "devmodel/bus/bus.h"
 
 #define PCI_CFG_SIZE        256
+#define PCI_HEADER_SIZE     64
 #define PCI_BARS            6
 #define PCI_ROM_BAR         6 /* index of the expansion ROM */
 #define PCI_SLOTS           32
@@ -69,11 +70,11 @@ struct pci_conf {
 
 struct pci_ops {
 	/*
-	 * After the core has stored a configuration write to a device-specific register (@offset ≥ 0x40, or a header register the core
-	 * does not know): bus lock and device lock held, so regions may be changed. May be NULL.
+	 * After the core has stored a configuration write to a device-specific register (@offset ≥ 0x40): bus lock and
+	 * device lock held, so regions may be changed. May be NULL.
 	 */
 	void (*config_write)(struct pci_dev *p, unsigned offset, unsigned size);
-	/* Before a read of such a register, to refresh cfg[]. May be NULL. */
+	/* Before a read of such a register, to refresh cfg[]. Device lock held. May be NULL. */
 	void (*config_read)(struct pci_dev *p, unsigned offset, unsigned size);
 	/* Bus mastering, INTx disable or MSI-X enable/function mask changed. Device lock held. May be NULL. */
 	void (*command_changed)(struct pci_dev *p);
@@ -87,22 +88,21 @@ struct pci_bar {
 
 /* ---- MSI-X (section 6.8.2) ---- */
 
-#define PCI_MSIX_MAX \
-	256 /* vectors that a function of ours can have; the specification's limit is 2048 */
+/* Vectors that a function of ours can have; the specification's limit is 2048. */
+#define PCI_MSIX_MAX   256
+#define PCI_MSIX_ENTRY 16 /* bytes: address, upper address, data, control */
 
 /* Why a vector has a route of its own: irqfd rings without a system call of ours into the accelerator. */
 struct pci_vector {
 	int gsi;     /* -1: none yet */
 	int eventfd; /* signalled by whoever interrupts: pci_vector_fd() */
 	bool wired;  /* irqfd assigned: unmasked and enabled */
-	int users;
 };
 
 struct pci_hw {
 	uint8_t cfg[PCI_CFG_SIZE];
-	uint8_t msix[PCI_MSIX_MAX *
-		     16]; /* the table: address, upper address, data, control; little-endian */
-	uint8_t pba[PCI_MSIX_MAX / 8]; /* pending bits, brought up to date when read or quiesced */
+	uint8_t msix[PCI_MSIX_MAX * PCI_MSIX_ENTRY]; /* the table, little-endian */
+	uint8_t pba[PCI_MSIX_MAX / 8]; /* pending bits, brought up to date when read or saved */
 	bool intx;                     /* level of our pin before the disable bit */
 };
 
@@ -115,14 +115,20 @@ struct pci_dev {
 	struct pci_hw pci_hw;          /* [s] lock */
 	uint8_t wmask[PCI_CFG_SIZE];   /* [c] writable by the guest */
 	uint8_t w1c[PCI_CFG_SIZE];     /* [c] write one to clear */
+	uint8_t initial
+		[PCI_CFG_SIZE]; /* [c] cfg as the first reset finds it: what every reset goes back to */
+	bool complete;          /* [c] initial was taken */
 	struct pci_bar bars[PCI_BARS + 1];
 	uint8_t next_cap; /* first free byte for capabilities */
 	uint8_t last_cap; /* 0: none */
 
 	/* MSI-X; nvectors 0: none */
-	uint16_t nvectors;          /* [c] */
-	uint8_t msix_cap;           /* [c] */
-	struct pci_vector *vectors; /* lock, eventfd constant once made */
+	uint16_t nvectors;                     /* [c] */
+	uint8_t msix_cap;                      /* [c] */
+	uint8_t msix_bar;                      /* [c] */
+	uint32_t msix_table_off, msix_pba_off; /* [c] in that BAR */
+	pthread_mutex_t msix_lock;             /* an irq lock: pci_hw.msix, pci_hw.pba, vectors */
+	struct pci_vector *vectors;
 	struct region msix_table_region, msix_pba_region;
 
 	struct irq pin; /* into the bus's router */
@@ -138,12 +144,15 @@ extern const struct state_desc pci_state;
 
 /*
  * The root bus. Device @devfn's INTx pin p goes to input (slot + p - 1) % 4 of @router (section 2.2.6), which the chipset
- * implements. Owned by the host bridge.
+ * implements; an input is the wired OR of its pins. Owned by the host bridge.
  */
 struct pci_bus *pci_bus_new(struct bus *bus, struct irq_sink *router);
 void pci_bus_free(struct pci_bus *b);
 
-/* Configuration mechanism: all ones where nobody is. @size 1, 2, 4, naturally aligned. Any vCPU; takes bus lock for writes. */
+/*
+ * Configuration mechanism: all ones where nobody is, and for what is not 1, 2 or 4 bytes naturally aligned. Any vCPU inside
+ * a qs section; a write takes the bus lock.
+ */
 uint32_t pci_config_read(struct pci_bus *b, unsigned devfn, unsigned offset, unsigned size);
 void pci_config_write(
 	struct pci_bus *b, unsigned devfn, unsigned offset, unsigned size, uint32_t value);
@@ -156,36 +165,48 @@ int pci_bus_free_devfn(struct pci_bus *b, unsigned first_slot);
 
 /*
  * Puts the function on @p->bus, which the machine has set, at @p->addr (or the first free slot from 2 on) and fills
- * the header. Errors: no bus, the address is taken (by whom), out of range, no slot free.
+ * the header. Errors: no bus, the address is taken (by whom), out of range, no slot free. The device adds to
+ * configuration space what it likes before its first reset, which takes a picture of it; from then on the read-only bits of
+ * the header do not change. Bus lock held, as for
+ * pci_dev_done().
  */
 bool pci_dev_init(
 	struct pci_dev *p, const struct pci_ops *ops, const struct pci_conf *conf, GError **error);
 /* Takes it off; unmaps BARs, frees vectors. Idempotent. */
 void pci_dev_done(struct pci_dev *p);
-/* Part of dev_ops->reset: header registers, BARs unmapped, vectors masked. Lock held. */
+/* Part of dev_ops->reset: header registers, BARs unmapped, pin low, vectors masked. Bus lock and device lock held. */
 void pci_dev_reset(struct pci_dev *p);
-/* Part of dev_ops->post_load: maps BARs, wires vectors. Bus lock and device lock held. */
+/* dev_ops->pre_save of a function, or part of it: pending bits. */
+void pci_dev_pre_save(struct dev *d);
+/*
+ * Part of dev_ops->post_load: drives the pin, maps BARs, wires vectors. Bus lock and device lock held. -EINVAL: another kind
+ * of function, or bits that are reserved.
+ */
 int pci_dev_post_load(struct pci_dev *p);
 
-/* Declares BAR @n. The region is initialised and unmapped; its size is rounded up to a power of two for the BAR. */
+/*
+ * Declares BAR @n, or PCI_ROM_BAR, for the initialised and unmapped @r; whether it is an I/O or a memory BAR, r->space says. Its
+ * size is that of the region rounded up to a power of two. A 64-bit BAR takes @n + 1 too.
+ */
 void pci_bar_init(struct pci_dev *p, unsigned n, struct region *r, bool is_64, bool prefetch);
 
 /* Adds a capability of @size bytes (header included) and returns its offset; -ENOSPC. The caller fills cfg and wmask. */
 int pci_cap_add(struct pci_dev *p, uint8_t id, uint8_t size);
 
 /*
- * MSI-X with @n vectors (1..PCI_MSIX_MAX), table and PBA in BAR @bar at @table_off and @pba_off of the region @container that the
- * BAR maps (they overlay it). 0 or -errno.
+ * MSI-X with @n vectors (1..PCI_MSIX_MAX), table and PBA at @table_off and @pba_off of BAR @bar, whose region they overlay.
+ * -EINVAL: they do not fit there; -ENOSPC: no room for the capability.
  */
 int pci_msix_init(
 	struct pci_dev *p, unsigned n, unsigned bar, uint32_t table_off, uint32_t pba_off);
 
-/* ---- interrupts: any thread ---- */
+/* ---- interrupts: any thread, with or without the device's lock ---- */
 
 bool pci_msix_enabled(struct pci_dev *p);
 /*
  * An eventfd whose signal raises vector @v, made on first use; it stays valid until pci_dev_done(). While the vector is masked or
- * disabled its signals collect there and set the pending bit. -EINVAL: no such vector; -errno.
+ * disabled its signals collect there and set the pending bit. -EINVAL: no such vector; -ENOSPC: the accelerator has no route
+ * left, use pci_msix_raise(); -errno.
  */
 int pci_vector_fd(struct pci_dev *p, unsigned v);
 void pci_msix_raise(struct pci_dev *p, unsigned v);

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Numbers the build passes in, in the forms that C and the resource compiler want. */
+#ifndef GUEST_DRIVERS_WINDOWS_VMMBUS_VERSION_H
+#define GUEST_DRIVERS_WINDOWS_VMMBUS_VERSION_H
+
+#define VMMBUS_TEXT_(x) #x
+#define VMMBUS_TEXT(x)  VMMBUS_TEXT_(x)
+
+#define VMMBUS_VERSION_STRING \
+	VMMBUS_TEXT(VERSION_MAJOR) "." VMMBUS_TEXT(VERSION_MINOR) "." VMMBUS_TEXT(VERSION_PATCH)
+#define VMMBUS_BUILD HYBRID_BUILD(VERSION_MAJOR, VERSION_MINOR, VERSION_PATCH)
+
+#endif
