@@ -297,7 +297,7 @@ static int dirty_prepare(struct gmem_map *m);
 
 int gmem_map_commit(struct gmem *g, const struct gmem_range *ranges, size_t n)
 {
-	struct gmem_map *m = map_new(ranges, n);
+	struct gmem_map *m = map_new(ranges, n), *old;
 	uint64_t ram = 0;
 
 	if (!m)
@@ -313,9 +313,13 @@ int gmem_map_commit(struct gmem *g, const struct gmem_range *ranges, size_t n)
 	for (size_t i = 0; i < n; i++)
 		ram += m->ranges[i].readonly ? 0 : m->ranges[i].size;
 	__atomic_store_n(&g->ram_size, ram, __ATOMIC_RELAXED);
-	qs_defer(__atomic_exchange_n(&g->map, m, __ATOMIC_SEQ_CST), map_free);
-	/* After the swap: who has read the new generation finds the new map. */
-	__atomic_add_fetch(&g->generation, 1, __ATOMIC_RELEASE);
+	old = __atomic_exchange_n(&g->map, m, __ATOMIC_SEQ_CST);
+	/*
+	 * After the swap: who has read the new generation finds the new map. Before the deferral: who has read the old
+	 * one in a section, and goes on with what he had cached, keeps the old map alive.
+	 */
+	__atomic_add_fetch(&g->generation, 1, __ATOMIC_SEQ_CST);
+	qs_defer(old, map_free);
 	return 0;
 }
 
@@ -332,7 +336,7 @@ int gmem_map_foreach(
 
 uint64_t gmem_generation(struct gmem *g)
 {
-	return __atomic_load_n(&g->generation, __ATOMIC_ACQUIRE);
+	return __atomic_load_n(&g->generation, __ATOMIC_SEQ_CST);
 }
 
 uint64_t gmem_ram_size(struct gmem *g)

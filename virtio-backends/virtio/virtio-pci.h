@@ -16,13 +16,24 @@
 struct virtio_pci {
 	struct pci_dev pci; /* first */
 	struct vdev vdev;
-	struct region bar, common, isr, config, notify;
+	struct region msix_bar, bar;
 	struct region_doorbell *doorbells;
-	uint8_t pci_cfg_cap; /* offset of the VIRTIO_PCI_CAP_PCI_CFG capability, section 4.1.4.9 */
-	uint32_t
-		vectors; /* property: MSI-X vectors, 0: one a queue and one for configuration changes */
-	struct loop *loop; /* owner of the queues; set by the machine before realize */
+	uint8_t cfg_cap;    /* offset of the VIRTIO_PCI_CAP_PCI_CFG capability, section 4.1.4.9 */
+	uint32_t vectors;   /* property: MSI-X vectors, 0: one a queue and one for configuration changes */
+	bool packed;        /* property: packed rings are offered */
+	struct loop *loop;  /* owner of the queues; set by the machine before realize, NULL: the main loop */
 };
+
+/* Properties of every virtio function; @s its structure, whose struct virtio_pci is @m. */
+#define VIRTIO_PCI_PROPS(s, m)                                                                     \
+	PROP_PCI("addr", s, m.pci.addr, "PCI slot and function; unset: the first free slot"),      \
+		PROP_U32("vectors", s, m.vectors, 0, PCI_MSIX_MAX, 0,                              \
+			"MSI-X vectors; 0: one for each queue and one for configuration changes"), \
+		PROP_BOOL("packed", s, m.packed, false, "offer packed virtqueues")
+
+/* State parts of every virtio function. */
+#define VIRTIO_PCI_STATE(s, m)                                                                     \
+	{&pci_state, offsetof(s, m.pci.pci_hw)}, {&vdev_state, offsetof(s, m.vdev.hw)}
 
 #define VIRTIO_PCI(x) container_of((x), struct virtio_pci, pci)
 
