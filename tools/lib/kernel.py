@@ -61,19 +61,18 @@ def _module_files(kernel, names):
 
 
 def write_initramfs(kernel, output, modules, files):
-    """An uncompressed initramfs: busybox with its links, modules in /lib/modules/load.order order,
-    and files (path inside → source Path or text; all executable)."""
+    """An uncompressed initramfs: busybox and a link for each of its applets, modules and what they
+    depend on (modprobe finds them; /lib/modules/load.order lists their files), and files (path
+    inside → source Path or text; all executable)."""
     tree = output.parent / "initramfs.tree"
-    for name in "bin dev proc sys run mnt etc root tmp lib/modules usr/share/udhcpc".split():
+    for name in "bin sbin dev proc sys run mnt etc root tmp".split():
         (tree / name).mkdir(parents=True)
     shutil.copy(BUSYBOX, tree / "bin/busybox")
     for applet in cache.run([BUSYBOX, "--list"]).split():
         if applet != "busybox":
             (tree / "bin" / applet).symlink_to("busybox")
-    order = _module_files(kernel, modules)
-    for module in order:
-        shutil.copy(module, tree / "lib/modules")
-    (tree / "lib/modules/load.order").write_text("".join(f"{m.name}\n" for m in order))
+    (tree / "sbin/modprobe").symlink_to("../bin/busybox")  # where the kernel calls it
+    _copy_modules(kernel, tree, modules)
     for inside, source in files.items():
         target = tree / inside
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -87,3 +86,16 @@ def write_initramfs(kernel, output, modules, files):
         subprocess.run(["cpio", "--quiet", "-o", "-H", "newc", "-R", "0:0"], cwd=tree, stdout=out,
                        input="\n".join(names).encode(), check=True)
     shutil.rmtree(tree)
+
+
+def _copy_modules(kernel, tree, names):
+    directory = tree / "lib/modules" / release(kernel)
+    directory.mkdir(parents=True)
+    order = _module_files(kernel, names)
+    for module in order:
+        shutil.copy(module, directory)
+    (tree / "lib/modules/load.order").write_text(
+        "".join(f"{release(kernel)}/{m.name}\n" for m in order))
+    for name in ("modules.builtin", "modules.builtin.modinfo", "modules.order"):
+        shutil.copy(kernel / "modules" / name, directory)
+    cache.run(["depmod", "-b", tree, release(kernel)])

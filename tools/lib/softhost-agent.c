@@ -190,10 +190,13 @@ static void become_command(uint32_t id, char **strings, int variables, int fds[3
 	_exit(errno == ENOENT ? 127 : 126);
 }
 
-/* Files of the host may have changed since they were last read, and 9p would not notice. */
+/*
+ * Files of the host may have changed since they were last read, and 9p would not notice.
+ * (1: pages, 2: directory entries and inodes, 4: without a message on the console)
+ */
 static void forget_host_files(void)
 {
-	write_file("/proc/sys/vm/drop_caches", "3");
+	write_file("/proc/sys/vm/drop_caches", "7");
 }
 
 static void session_start(uint32_t id, char *data, size_t len)

@@ -9,7 +9,6 @@ numbers and forwards.  QEMU dies with the supervisor, whatever kills that.
 import asyncio
 import contextlib
 import ctypes
-import fcntl
 import os
 import signal
 import socket
@@ -121,6 +120,7 @@ class Supervisor:
         self.agent = None
         self.ready = None
         self.ended = None
+        self.clients = 0
         self.idle_since = time.monotonic()
 
     def _start_qemu(self):
@@ -174,6 +174,7 @@ class Supervisor:
         """One client: its frames to the agent, until it closes."""
         session = self.next_session
         self.next_session += 1
+        self.clients += 1
         try:
             await asyncio.shield(self.ready)
             writer.write(frame(READY, session))
@@ -188,21 +189,21 @@ class Supervisor:
             del self.writers[session]
             self.agent.write(frame(SIGNAL, session, U32.pack(0)))
         writer.close()
+        self.clients -= 1
         self.idle_since = time.monotonic()
 
     async def end_when_idle(self, seconds):
         while True:
             await asyncio.sleep(1)
-            if self.writers:
-                self.idle_since = time.monotonic()
-            elif time.monotonic() - self.idle_since > seconds:
+            if not self.clients and time.monotonic() - self.idle_since > seconds:
                 self.end()
 
     def end_with(self, pid):
         """End when the process does."""
-        with contextlib.suppress(OSError):
-            fd = os.pidfd_open(pid)
-            asyncio.get_running_loop().add_reader(fd, self.end)
+        try:
+            asyncio.get_running_loop().add_reader(os.pidfd_open(pid), self.end)
+        except ProcessLookupError:
+            self.end()
 
 
 def _die_with_parent():
@@ -231,24 +232,28 @@ def start_once(options, directory):
     _supervise(options, directory, attach)
 
 
-def start_kept(options, directory, lock):
-    """A software host which other processes find by its socket in directory; lock is kept held."""
+def start_kept(options, directory):
+    """A software host which other processes find by its socket in directory.  It inherits every
+    open file, hence also the caller's lock, and holds it until it ends."""
     address, listener = socket_address(directory), socket.socket(socket.AF_UNIX)
     with contextlib.suppress(FileNotFoundError):
         os.unlink(address)
     listener.bind(address)
     listener.listen()
     (directory / "disks").write_text(describe_disks(options))
-    session_leader = os.getsid(0)
+    owner = options.owner or os.getsid(0)
+    if owner == os.getpid():
+        owner = 0  # it leads a session of its own, which is about to end: only idleness counts
     if os.fork():
         listener.close()
         return
     os.setsid()
-    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the same open file, hence the same lock
+    (directory / "pid").write_text(str(os.getpid()))
 
     async def attach(supervisor):
         supervisor.server = await asyncio.start_unix_server(supervisor.serve, sock=listener)
-        supervisor.end_with(session_leader)
+        if owner:
+            supervisor.end_with(owner)
         supervisor.idle_task = asyncio.create_task(supervisor.end_when_idle(options.idle))
 
     _supervise(options, directory, attach)
