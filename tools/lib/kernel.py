@@ -14,9 +14,16 @@ META_PACKAGE = "linux-image-amd64"
 BUSYBOX = Path("/bin/busybox")
 
 
+KEY = cache.key(META_PACKAGE, "layout 1")
+
+
+def path():
+    return cache.path_of("kernel", KEY)
+
+
 def get():
     """Directory with boot/, lib/modules/RELEASE, and the links vmlinuz and modules."""
-    return cache.get("kernel", cache.key(META_PACKAGE, "layout 1"), _unpack)
+    return cache.get("kernel", KEY, _unpack)
 
 
 def release(kernel):
