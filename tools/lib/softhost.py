@@ -211,13 +211,14 @@ def _die_with_parent():
 
 
 def start_once(options, directory):
-    """A software host for this process alone; returns the socket to its supervisor."""
+    """A software host for this process alone, which ends when the returned socket is closed;
+    also returns the process to wait for then."""
     ours, theirs = socket.socketpair()
     parent = os.getpid()
     pid = os.fork()
     if pid:
         theirs.close()
-        return ours
+        return ours, pid
     ours.close()
     _die_with_parent()
     if os.getppid() != parent:
