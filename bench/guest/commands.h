@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The commands of main.c's table that live in files of their own; README.md describes each. */
+#ifndef BENCH_GUEST_COMMANDS_H
+#define BENCH_GUEST_COMMANDS_H
+
+#include "command.h"
+
+void cmd_pio(const struct args *a);  /* access.c */
+void cmd_mmio(const struct args *a);
+
+void cmd_reset(const struct args *a); /* power.c */
+void cmd_poweroff(const struct args *a);
+
+/* Which command of the line to go on with: 0, or after `reset` the one behind it. */
+unsigned int power_resumes_at(void);
+
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "command.h"
+#include "commands.h"
+#include "config.h"
+#include "cpu.h"
+#include "out.h"
+
+/* From boot.S, at ring 3. @start_info is 0 under firmware. */
+_Noreturn void guest_main(uintptr_t start_info);
+
+static void cmd_start(const struct args *a)
+{
+	(void)a; /* boot.S has written the mark that is waited for */
+}
+
+static void cmd_halt(const struct args *a)
+{
+	(void)a;
+	out("halted\n");
+	cpu_halt();
+}
+
+static void cmd_serial(const struct args *a)
+{
+	(void)a;
+	out_to_serial();
+}
+
+static void cmd_tsc(const struct args *a)
+{
+	(void)a;
+	out("tsc_khz=%u\n", cpu_tsc_khz());
+}
+
+static const struct command commands[] = {
+	{"start", "", cmd_start},
+	{"halt", "", cmd_halt},
+	{"serial", "", cmd_serial},
+	{"tsc", "", cmd_tsc},
+	{"pio", "n=20000 port=0x80 dir=out", cmd_pio},
+	{"mmio", "n=20000 addr=0xfee00030 dir=in", cmd_mmio},
+	{"reset", "by=cf9", cmd_reset},
+	{"poweroff", "port=0x604 type=0", cmd_poweroff},
+	{0},
+};
+
+_Noreturn void guest_main(uintptr_t start_info)
+{
+	cpu_init();
+	out("\n"); /* after boot.S's X */
+	command_run_line(commands, config_command_line(start_info), power_resumes_at());
+	done();
+}
