@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define COMMAND_PARAMS   10
+#define COMMAND_PARAMS   16
 #define COMMAND_SPEC_MAX 160
 
 struct args;

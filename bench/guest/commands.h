@@ -8,6 +8,15 @@
 void cmd_pio(const struct args *a);  /* access.c */
 void cmd_mmio(const struct args *a);
 
+void cmd_pci(const struct args *a); /* pci.c */
+
+void cmd_blk_info(const struct args *a); /* blk.c */
+void cmd_blk_read(const struct args *a);
+void cmd_blk_write(const struct args *a);
+void cmd_blk_flush(const struct args *a);
+
+void cmd_rng(const struct args *a); /* rng.c */
+
 void cmd_reset(const struct args *a); /* power.c */
 void cmd_poweroff(const struct args *a);
 

@@ -180,10 +180,20 @@ static uint32_t cpuid_khz(void)
 uint32_t cpu_tsc_khz(void)
 {
 	static uint32_t khz;
+	static bool asked;
 
-	if (!khz)
+	if (!asked) {
+		asked = true;
 		khz = pvclock_khz();
-	if (!khz)
-		khz = cpuid_khz();
+		if (!khz)
+			khz = cpuid_khz();
+	}
 	return khz;
+}
+
+uint64_t cpu_deadline(unsigned int ms)
+{
+	uint32_t khz = cpu_tsc_khz();
+
+	return rdtsc() + (uint64_t)ms * (khz ? khz : 4000000);
 }

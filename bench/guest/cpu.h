@@ -32,4 +32,7 @@ _Noreturn void cpu_halt(void);
  */
 uint32_t cpu_tsc_khz(void);
 
+/* The TSC value @ms milliseconds from now; a frequency nobody tells is taken as 4 GHz. */
+uint64_t cpu_deadline(unsigned int ms);
+
 #endif

@@ -4,6 +4,10 @@
 #include "config.h"
 #include "cpu.h"
 #include "out.h"
+#include "virtio.h"
+
+#define BLK_PARAMS                                                                                \
+	"n=1000 qd=1 bytes=4096 order=rand verify=no seed=1 first=0 span=0 errors=fail " VIRTIO_PARAMS
 
 /* From boot.S, at ring 3. @start_info is 0 under firmware. */
 _Noreturn void guest_main(uintptr_t start_info);
@@ -39,6 +43,12 @@ static const struct command commands[] = {
 	{"tsc", "", cmd_tsc},
 	{"pio", "n=20000 port=0x80 dir=out", cmd_pio},
 	{"mmio", "n=20000 addr=0xfee00030 dir=in", cmd_mmio},
+	{"pci", "", cmd_pci},
+	{"blk-info", VIRTIO_PARAMS, cmd_blk_info},
+	{"blk-read", BLK_PARAMS, cmd_blk_read},
+	{"blk-write", BLK_PARAMS, cmd_blk_write},
+	{"blk-flush", VIRTIO_PARAMS, cmd_blk_flush},
+	{"rng", "n=16 bytes=64 " VIRTIO_PARAMS, cmd_rng},
 	{"reset", "by=cf9", cmd_reset},
 	{"poweroff", "port=0x604 type=0", cmd_poweroff},
 	{0},

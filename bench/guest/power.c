@@ -6,6 +6,7 @@
 #include "layout.h"
 #include "lib.h"
 #include "out.h"
+#include "pci.h"
 
 /* RAM keeps its contents over a reset; .bss does not. */
 #define SURVIVOR_MAGIC 0x7265736574766d6dull
@@ -76,12 +77,24 @@ void cmd_reset(const struct args *a)
 	fail("reset: by must be cf9, kbd or triple");
 }
 
+/* The PIIX4 decodes its power management registers once firmware has said where (PMBASE, PMREGMISC). */
+static void place_piix4_registers(uint16_t port)
+{
+	const struct pci_dev *d = pci_find(0x8086, 0x7113);
+
+	if (!d)
+		return;
+	pci_write(d, 0x40, port & 0xffc0);
+	pci_write(d, 0x80, pci_read(d, 0x80) | 1);
+}
+
 /* ACPI 4.8.3.2: PM1 control, SLP_TYP in bits 12:10, SLP_EN bit 13. */
 void cmd_poweroff(const struct args *a)
 {
 	uint16_t port = arg_range(a, "port", 1, 0xffff);
 	uint16_t type = arg_range(a, "type", 0, 7);
 
+	place_piix4_registers(port);
 	out("poweroff\n");
 	outw(port, type << 10 | 1 << 13);
 	cpu_halt();
