@@ -37,7 +37,7 @@ static void measure(const struct args *a, uintptr_t where, void (*access)(uintpt
 		access(where, write);
 		samples_add(&s, rdtsc() - t);
 	}
-	samples_report(&s, a->command->name);
+	samples_report(&s, a->command->name, "cycles");
 }
 
 void cmd_pio(const struct args *a)

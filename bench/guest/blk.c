@@ -12,12 +12,12 @@
 #define MAX_BYTES (1u << 20)
 #define ID_BYTES  20
 
-#define BLK_F_RO         (1ull << 5)
-#define BLK_F_BLK_SIZE   (1ull << 6)
-#define BLK_F_FLUSH      (1ull << 9)
+#define BLK_F_RO       (1ull << 5)
+#define BLK_F_BLK_SIZE (1ull << 6)
+#define BLK_F_FLUSH    (1ull << 9)
 
-#define CONFIG_CAPACITY  0x00 /* sectors */
-#define CONFIG_BLK_SIZE  0x14
+#define CONFIG_CAPACITY 0x00 /* sectors */
+#define CONFIG_BLK_SIZE 0x14
 
 enum blk_type { BLK_IN = 0, BLK_OUT = 1, BLK_FLUSH = 4, BLK_GET_ID = 8 };
 
@@ -61,7 +61,7 @@ static void open_disk(const struct args *a)
 {
 	virtio_start(&disk.v, VIRTIO_BLOCK, BLK_F_RO | BLK_F_BLK_SIZE | BLK_F_FLUSH, a);
 	disk.sectors = mmio_read32(disk.v.config + CONFIG_CAPACITY) |
-		(uint64_t)mmio_read32(disk.v.config + CONFIG_CAPACITY + 4) << 32;
+		       (uint64_t)mmio_read32(disk.v.config + CONFIG_CAPACITY + 4) << 32;
 	virtio_start_queue(&disk.v, &disk.q, 0, VQ_MAX_SIZE);
 	virtio_go(&disk.v);
 }
@@ -75,7 +75,8 @@ static uint64_t pattern(uint64_t seed, uint64_t lba, unsigned int i)
 static void fill_pattern(const struct job *j, struct request *r)
 {
 	for (uint32_t w = 0; w < j->bytes / 8; w++)
-		r->data[w] = pattern(j->seed, r->header.sector + w / (SECTOR / 8), w % (SECTOR / 8));
+		r->data[w] = pattern(
+			j->seed, r->header.sector + w / (SECTOR / 8), w % (SECTOR / 8));
 }
 
 static void check_pattern(const struct job *j, const struct request *r)
@@ -199,7 +200,7 @@ static void transfer(const struct args *a, enum blk_type type)
 	out("%s.errors=%lu\n", a->command->name, j.errors);
 	if (j.errors && arg_is(a, "errors", "fail", "count"))
 		fail("%s: %lu of %lu requests failed", a->command->name, j.errors, j.n);
-	samples_report(&j.latency, "latency");
+	samples_report(&j.latency, a->command->name, "latency");
 	virtio_reset(&disk.v);
 }
 

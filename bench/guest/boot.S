@@ -53,14 +53,15 @@ real_start:
 
 	.code32
 firmware32:
-	mov $(GUEST_ROM - GUEST_IMAGE), %ebp
-	xor %ebx, %ebx
-
-boot32:
 	mov $SEL_DATA0, %eax
 	mov %eax, %ds
 	mov %eax, %es
 	mov %eax, %ss
+	mov $(GUEST_ROM - GUEST_IMAGE), %ebp
+	xor %ebx, %ebx
+
+/* Flat segments from here on; a PVH loader has set its own. */
+boot32:
 	mov $stack0_end, %esp
 
 	/* The descriptor table must be in RAM: ltr marks the task busy in it. */

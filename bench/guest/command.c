@@ -46,9 +46,11 @@ static void set_defaults(struct args *a, const struct command *c)
 {
 	char *rest = a->spec, *word;
 
+	if (strlen(c->params) >= sizeof(a->spec))
+		fail("%s: its parameters do not fit", c->name);
 	memcpy(a->spec, c->params, strlen(c->params) + 1);
 	a->command = c;
-	for (a->n = 0; (word = cut(&rest, ' ')); a->n++) {
+	for (a->n = 0; a->n < COMMAND_PARAMS && (word = cut(&rest, ' ')); a->n++) {
 		a->value[a->n] = cut_value(word);
 		a->name[a->n] = word;
 	}

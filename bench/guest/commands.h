@@ -5,7 +5,7 @@
 
 #include "command.h"
 
-void cmd_pio(const struct args *a);  /* access.c */
+void cmd_pio(const struct args *a); /* access.c */
 void cmd_mmio(const struct args *a);
 
 void cmd_pci(const struct args *a); /* pci.c */
@@ -14,6 +14,12 @@ void cmd_blk_info(const struct args *a); /* blk.c */
 void cmd_blk_read(const struct args *a);
 void cmd_blk_write(const struct args *a);
 void cmd_blk_flush(const struct args *a);
+
+void cmd_net_tx(const struct args *a); /* net.c */
+void cmd_net_rx(const struct args *a);
+void cmd_net_echo(const struct args *a);
+
+void cmd_garbage(const struct args *a); /* garbage.c */
 
 void cmd_rng(const struct args *a); /* rng.c */
 

@@ -114,13 +114,18 @@ struct cpuid {
 
 static uint64_t cpuid0(uint32_t leaf, struct cpuid *r)
 {
-	__asm__ volatile("cpuid" : "=a"(r->a), "=b"(r->b), "=c"(r->c), "=d"(r->d) : "a"(leaf), "c"(0));
+	__asm__ volatile("cpuid"
+			 : "=a"(r->a), "=b"(r->b), "=c"(r->c), "=d"(r->d)
+			 : "a"(leaf), "c"(0));
 	return 0;
 }
 
 static uint64_t wrmsr0(uint32_t msr, uint64_t v)
 {
-	__asm__ volatile("wrmsr" : : "c"(msr), "a"((uint32_t)v), "d"((uint32_t)(v >> 32)) : "memory");
+	__asm__ volatile("wrmsr"
+			 :
+			 : "c"(msr), "a"((uint32_t)v), "d"((uint32_t)(v >> 32))
+			 : "memory");
 	return 0;
 }
 
@@ -133,11 +138,11 @@ static struct cpuid cpuid(uint32_t leaf)
 }
 
 /* Linux Documentation/virt/kvm/x86/cpuid.rst and msr.rst. */
-#define KVM_CPUID_SIGNATURE   0x40000000
-#define KVM_CPUID_FEATURES    0x40000001
-#define KVM_FEATURE_CLOCK2    (1u << 3)
-#define KVM_MSR_SYSTEM_TIME   0x4b564d01
-#define KVM_SYSTEM_TIME_ON    1
+#define KVM_CPUID_SIGNATURE 0x40000000
+#define KVM_CPUID_FEATURES  0x40000001
+#define KVM_FEATURE_CLOCK2  (1u << 3)
+#define KVM_MSR_SYSTEM_TIME 0x4b564d01
+#define KVM_SYSTEM_TIME_ON  1
 
 struct pvclock {
 	uint32_t version, pad;

@@ -57,18 +57,18 @@ static inline void ins(uint16_t port, void *dst, size_t n)
 }
 
 /* A single plain mov each, the form every emulator of device memory decodes. */
-#define IO_MMIO(bits, reg)                                                                        \
-	static inline uint##bits##_t mmio_read##bits(uintptr_t addr)                              \
-	{                                                                                         \
-		uint##bits##_t v;                                                                 \
-                                                                                                  \
-		__asm__ volatile("mov (%1), %0" : "=" reg(v) : "r"(addr) : "memory");             \
-		return v;                                                                         \
-	}                                                                                         \
-                                                                                                  \
-	static inline void mmio_write##bits(uintptr_t addr, uint##bits##_t v)                     \
-	{                                                                                         \
-		__asm__ volatile("mov %0, (%1)" : : reg(v), "r"(addr) : "memory");                \
+#define IO_MMIO(bits, reg)                                                            \
+	static inline uint##bits##_t mmio_read##bits(uintptr_t addr)                  \
+	{                                                                             \
+		uint##bits##_t v;                                                     \
+                                                                                      \
+		__asm__ volatile("mov (%1), %0" : "=" reg(v) : "r"(addr) : "memory"); \
+		return v;                                                             \
+	}                                                                             \
+                                                                                      \
+	static inline void mmio_write##bits(uintptr_t addr, uint##bits##_t v)         \
+	{                                                                             \
+		__asm__ volatile("mov %0, (%1)" : : reg(v), "r"(addr) : "memory");    \
 	}
 
 IO_MMIO(8, "q")

@@ -147,14 +147,14 @@ static void heap_sort(uint32_t *v, size_t n)
 	}
 }
 
-void samples_report(struct samples *s, const char *name)
+void samples_report(struct samples *s, const char *command, const char *what)
 {
-	out("%s.n=%lu\n", name, s->n);
+	out("%s.%s.n=%lu\n", command, what, s->n);
 	if (!s->n)
 		return;
 	heap_sort(s->v, s->n);
-	out("%s.min=%u\n", name, s->v[0]);
-	out("%s.median=%u\n", name, s->v[s->n / 2]);
-	out("%s.p99=%u\n", name, s->v[s->n * 99 / 100]);
-	out("%s.max=%u\n", name, s->v[s->n - 1]);
+	out("%s.%s.min=%u\n", command, what, s->v[0]);
+	out("%s.%s.median=%u\n", command, what, s->v[s->n / 2]);
+	out("%s.%s.p99=%u\n", command, what, s->v[s->n * 99 / 100]);
+	out("%s.%s.max=%u\n", command, what, s->v[s->n - 1]);
 }

@@ -41,7 +41,7 @@ struct samples {
 
 void samples_init(struct samples *s, size_t max);
 void samples_add(struct samples *s, uint64_t cycles);
-/* Print NAME.min, .median, .p99, .max and .n. Sorts the samples. */
-void samples_report(struct samples *s, const char *name);
+/* Print COMMAND.WHAT.n, .min, .median, .p99 and .max. Sorts the samples. */
+void samples_report(struct samples *s, const char *command, const char *what);
 
 #endif

@@ -6,8 +6,9 @@
 #include "out.h"
 #include "virtio.h"
 
-#define BLK_PARAMS                                                                                \
-	"n=1000 qd=1 bytes=4096 order=rand verify=no seed=1 first=0 span=0 errors=fail " VIRTIO_PARAMS
+#define BLK_PARAMS                                                           \
+	"n=1000 qd=1 bytes=4096 order=rand verify=no seed=1 first=0 span=0 " \
+	"errors=fail " VIRTIO_PARAMS
 
 /* From boot.S, at ring 3. @start_info is 0 under firmware. */
 _Noreturn void guest_main(uintptr_t start_info);
@@ -49,6 +50,10 @@ static const struct command commands[] = {
 	{"blk-write", BLK_PARAMS, cmd_blk_write},
 	{"blk-flush", VIRTIO_PARAMS, cmd_blk_flush},
 	{"rng", "n=16 bytes=64 " VIRTIO_PARAMS, cmd_rng},
+	{"net-tx", "n=10000 bytes=60 batch=32 " VIRTIO_PARAMS, cmd_net_tx},
+	{"net-rx", "n=1000 ms=5000 " VIRTIO_PARAMS, cmd_net_rx},
+	{"net-echo", "n=1000 ms=5000 " VIRTIO_PARAMS, cmd_net_echo},
+	{"garbage", "seed=1 n=100 type=blk " VIRTIO_PARAMS, cmd_garbage},
 	{"reset", "by=cf9", cmd_reset},
 	{"poweroff", "port=0x604 type=0", cmd_poweroff},
 	{0},

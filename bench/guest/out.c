@@ -7,10 +7,10 @@
 
 #include <stdarg.h>
 
-#define SERIAL_DATA       0x3f8
-#define SERIAL_LSR        0x3fd
-#define SERIAL_THR_EMPTY  0x20
-#define SERIAL_MAX_POLLS  100000
+#define SERIAL_DATA      0x3f8
+#define SERIAL_LSR       0x3fd
+#define SERIAL_THR_EMPTY 0x20
+#define SERIAL_MAX_POLLS 100000
 
 struct line {
 	char text[255];

@@ -23,11 +23,11 @@
 #define PCI_CAPS         0x34
 #define PCI_MAX_CAPS     48 /* as many as fit in 192 bytes: a looped list ends */
 
-#define PCI_CAP_MSIX    0x11
-#define MSIX_CONTROL    2
-#define MSIX_ENABLE     0x8000
-#define MSIX_TABLE      4
-#define MSI_ADDRESS     0xfee00000 /* APIC 0, physical destination */
+#define PCI_CAP_MSIX 0x11
+#define MSIX_CONTROL 2
+#define MSIX_ENABLE  0x8000
+#define MSIX_TABLE   4
+#define MSI_ADDRESS  0xfee00000 /* APIC 0, physical destination */
 
 #define MAX_FUNCTIONS 64
 

@@ -71,8 +71,8 @@ static void split_layout(struct vq *q)
 }
 
 /* Chain the segments through desc[first] and on; next holds the successors already. */
-static uint16_t fill(struct vq_desc *desc, uint16_t first, const struct vq_segment *s,
-	unsigned int n)
+static uint16_t fill(
+	struct vq_desc *desc, uint16_t first, const struct vq_segment *s, unsigned int n)
 {
 	uint16_t i = first;
 
@@ -85,8 +85,8 @@ static uint16_t fill(struct vq_desc *desc, uint16_t first, const struct vq_segme
 	return i;
 }
 
-static uint16_t fill_indirect(struct vq *q, uint16_t head, const struct vq_segment *s,
-	unsigned int n)
+static uint16_t fill_indirect(
+	struct vq *q, uint16_t head, const struct vq_segment *s, unsigned int n)
 {
 	struct vq_desc *desc = q->desc, *table = q->tables[head].desc;
 

@@ -5,12 +5,12 @@
 #include "lib.h"
 #include "out.h"
 
-#define VIRTIO_VENDOR       0x1af4
-#define VIRTIO_MODERN_ID    0x1040 /* plus the device type */
-#define PCI_SUBSYSTEM       0x2e   /* of a transitional device: the device type */
-#define PCI_CAP_VENDOR      0x09
-#define RESET_MS            10000
-#define NO_VECTOR           0xffff
+#define VIRTIO_VENDOR    0x1af4
+#define VIRTIO_MODERN_ID 0x1040 /* plus the device type */
+#define PCI_SUBSYSTEM    0x2e   /* of a transitional device: the device type */
+#define PCI_CAP_VENDOR   0x09
+#define RESET_MS         10000
+#define NO_VECTOR        0xffff
 
 /* struct virtio_pci_cap */
 #define CAP_TYPE       3
@@ -165,6 +165,11 @@ void virtio_select_queue(const struct virtio *v, uint16_t index)
 	mmio_write16(v->common + COMMON_QUEUE_SELECT, index);
 }
 
+void virtio_set_queue_size(const struct virtio *v, uint16_t size)
+{
+	mmio_write16(v->common + COMMON_QUEUE_SIZE, size);
+}
+
 static void write_address(uintptr_t reg, uint64_t addr)
 {
 	mmio_write32(reg, addr);
@@ -199,7 +204,7 @@ static uint16_t negotiate_size(const struct virtio *v, uint16_t size)
 		size = VQ_MAX_SIZE;
 	if (size > max)
 		size = max;
-	mmio_write16(v->common + COMMON_QUEUE_SIZE, size);
+	virtio_set_queue_size(v, size);
 	return size;
 }
 
@@ -238,7 +243,8 @@ void virtio_report(const char *name, const struct vq *q, uint64_t requests, uint
 {
 	uint32_t khz = cpu_tsc_khz();
 
-	out("%s.requests=%lu\n%s.cycles=%lu\n%s.tsc_khz=%u\n", name, requests, name, cycles, name, khz);
+	out("%s.requests=%lu\n%s.cycles=%lu\n%s.tsc_khz=%u\n", name, requests, name, cycles, name,
+		khz);
 	out("%s.rps=%lu\n", name, cycles / 1000 ? requests * khz / (cycles / 1000) : 0);
 	out("%s.notify=0x%lx\n%s.waits=%lu\n", name, q->notify, name, q->waits);
 	out("%s.doorbells=%lu\n%s.interrupts=%u\n", name, q->doorbells, name, interrupts);

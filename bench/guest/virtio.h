@@ -63,6 +63,7 @@ void virtio_report(const char *name, const struct vq *q, uint64_t requests, uint
 
 /* Writes by register, for tests that break the rules. */
 void virtio_select_queue(const struct virtio *v, uint16_t index);
+void virtio_set_queue_size(const struct virtio *v, uint16_t size);
 void virtio_set_rings(const struct virtio *v, uint64_t desc, uint64_t driver, uint64_t device);
 uint16_t virtio_enable_queue(const struct virtio *v);
 uintptr_t virtio_doorbell(const struct virtio *v);

@@ -41,8 +41,8 @@ struct vq {
 	const struct vq_format *format;
 	uint16_t size, index;
 	bool event_index, indirect;
-	bool interrupts;  /* wait by interrupt, otherwise by polling */
-	uintptr_t notify; /* address of the doorbell */
+	bool interrupts;              /* wait by interrupt, otherwise by polling */
+	uintptr_t notify;             /* address of the doorbell */
 	void *desc, *driver, *device; /* the areas: descriptors, available, used */
 	struct vq_indirect *tables;   /* one per chain, with indirect */
 	uint16_t id_of[VQ_MAX_SIZE];  /* descriptor to the caller's id */
