@@ -321,9 +321,9 @@ static void ssdt_cpus(GByteArray *out, unsigned count)
 	guint scope = aml_scope_begin(out, "\\_SB"), dev;
 
 	for (unsigned i = 0; i < count; i++) {
-		char name[8];
+		char name[16];
 
-		snprintf(name, sizeof(name), "C%03X", i);
+		snprintf(name, sizeof(name), "C%03X", i & 0xfff);
 		dev = aml_device_begin(out, name);
 		aml_name(out, "_HID");
 		aml_string(out, "ACPI0007");

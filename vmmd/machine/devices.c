@@ -130,7 +130,7 @@ static struct blk *open_disk(struct machine *m, const struct spec_disk *s, GErro
 	};
 
 	if (s->driver == SPEC_DISK_NULL)
-		return blk_null_new(s->id, s->size, s->readonly);
+		return blk_null_new(s->id, s->size, s->readonly, m->env.main);
 	conf.fd = take_fd(&s->file);
 	return blk_file_new(&conf, error);
 }
