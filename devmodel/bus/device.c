@@ -70,7 +70,11 @@ bool dev_realize(struct dev *d, GError **error)
 	bool ok;
 
 	bus_lock(d->bus);
-	ok = check(d, error) && d->ops->realize(d, error);
+	ok = check(d, error);
+	if (ok) {
+		d->begun = true;
+		ok = d->ops->realize(d, error);
+	}
 	if (ok) {
 		append(d->bus, d);
 		set_realized(d, true);
@@ -100,7 +104,7 @@ void dev_free(struct dev *d)
 
 	bus_lock(b);
 	unlink_dev(b, d);
-	if (d->ops->unrealize)
+	if (d->begun && d->ops->unrealize)
 		d->ops->unrealize(d);
 	bus_unlock(b);
 	bus_passed(b);
@@ -169,7 +173,8 @@ void dev_timer_set(struct dev_timer *t, int64_t deadline_ns)
 void dev_timer_cancel(struct dev_timer *t)
 {
 	t->deadline = -1;
-	timer_cancel(&t->timer);
+	if (t->dev)
+		timer_cancel(&t->timer);
 }
 
 int64_t dev_clock(struct dev *d, enum clock_type type)

@@ -65,7 +65,7 @@ struct dev_ops {
 	void (*quiesce)(struct dev *d, struct async_group *g);
 	void (*resume)(struct dev *d); /* lock held; may be NULL */
 	/*
-	 * Gives up what realize took; half-built is fine; cannot fail. Quiesced, its io regions are unmapped and no vCPU is in
+	 * Gives up what realize took, also when that failed half-way; cannot fail. Quiesced, its io regions are unmapped and no vCPU is in
 	 * them any more. Bus lock held. May be NULL.
 	 */
 	void (*unrealize)(struct dev *d);
@@ -86,6 +86,7 @@ struct dev {
 	struct bus *bus;           /* [c] */
 	char *id;                  /* [c] unique on its bus */
 	pthread_mutex_t lock;
+	bool begun;    /* realize was called: unrealize is due */
 	bool realized; /* lock; the guest can reach it */
 	struct ratelimit guest_error_limit;
 	uint64_t guest_errors; /* atomic; shown in statistics */
@@ -129,7 +130,10 @@ struct dev_timer {
 
 void dev_timer_init(
 	struct dev_timer *t, struct dev *d, enum clock_type type, void (*fn)(struct dev *d));
-/* All three with the lock held. After dev_timer_cancel() the callback does not run, even if it was due. */
+/*
+ * All three with the lock held. After dev_timer_cancel() the callback does not run, even if it was due; it may be called for
+ * a zeroed timer that was never initialised (half-built devices).
+ */
 void dev_timer_set(struct dev_timer *t, int64_t deadline_ns);
 void dev_timer_cancel(struct dev_timer *t);
 int64_t dev_clock(struct dev *d, enum clock_type type);
