@@ -339,7 +339,7 @@ static void set_default(const struct prop *p, void *obj)
 		*(struct prop_pci *)f = (struct prop_pci){.slot = -1, .function = -1};
 		break;
 	case PROP_TYPE_FILE: *(struct prop_file *)f = (struct prop_file){.fd = -1}; break;
-	case PROP_TYPE_LIST: *list_count(p, obj) = 0; /* fall through */
+	case PROP_TYPE_LIST: *list_count(p, obj) = 0; __attribute__((fallthrough));
 	case PROP_TYPE_OBJECT:
 	case PROP_TYPE_STRS:
 	case PROP_TYPE_EXTRA: *(void **)f = NULL; break;

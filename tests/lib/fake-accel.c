@@ -65,8 +65,9 @@ static int fake_reset(struct accel *a, const struct accel_cpu_start *start)
 	return 0;
 }
 
-static void fake_save(struct accel *a, GByteArray *out)
+static int fake_save(struct accel *a, GByteArray *out)
 {
+	return 0;
 }
 
 static bool fake_load(struct accel *a, const uint8_t *buf, size_t len, GError **error)

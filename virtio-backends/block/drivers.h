@@ -46,8 +46,8 @@ struct blk *blk_file_new(const struct blk_file_conf *conf, GError **error);
 /* Open flags for an image of that cache mode. */
 int blk_file_open_flags(enum blk_cache cache, bool readonly);
 
-/* Reads zeroes at once, takes writes: benchmarks. @size in bytes. Cannot fail. */
-struct blk *blk_null_new(const char *id, uint64_t size, bool readonly);
+/* Reads zeroes at once, takes writes: benchmarks. @size in bytes; @loop is the main loop. Cannot fail. */
+struct blk *blk_null_new(const char *id, uint64_t size, bool readonly, struct loop *loop);
 
 /* Numbers since start; any thread. */
 struct blk_stats {

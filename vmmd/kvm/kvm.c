@@ -177,13 +177,10 @@ struct accel *kvm_new(const struct kvm_conf *conf, GError **error)
 	return &k->accel;
 }
 
-void kvm_exit_counts(struct accel *a, uint64_t ret[KVM_EXITS_N])
+void kvm_exit_counts(struct accel *a, unsigned vcpu, uint64_t ret[KVM_EXITS_N])
 {
-	struct kvm *k = to_kvm(a);
+	const struct vcpu *c = &to_kvm(a)->vcpus[vcpu];
 
-	for (unsigned r = 0; r < KVM_EXITS_N; r++) {
-		ret[r] = 0;
-		for (unsigned i = 0; i < k->n_vcpus; i++)
-			ret[r] += __atomic_load_n(&k->vcpus[i].exits[r], __ATOMIC_RELAXED);
-	}
+	for (unsigned r = 0; r < KVM_EXITS_N; r++)
+		ret[r] = __atomic_load_n(&c->exits[r], __ATOMIC_RELAXED);
 }

@@ -29,7 +29,7 @@ struct accel *kvm_new(const struct kvm_conf *conf, GError **error);
 /* True when no processor here has VT-x or AMD-V: CPL 0 code then runs about a thousand times slower than CPL 3. */
 bool kvm_is_software(void);
 
-/* Exits to user space since start, by reason, for statistics. @n counters at @ret are filled; any thread. */
+/* Exits of vCPU @vcpu to user space since start, by reason, for statistics. Any thread. */
 enum kvm_exit {
 	KVM_EXITS_IO,
 	KVM_EXITS_MMIO,
@@ -38,6 +38,6 @@ enum kvm_exit {
 	KVM_EXITS_OTHER,
 	KVM_EXITS_N
 };
-void kvm_exit_counts(struct accel *a, uint64_t ret[KVM_EXITS_N]);
+void kvm_exit_counts(struct accel *a, unsigned vcpu, uint64_t ret[KVM_EXITS_N]);
 
 #endif

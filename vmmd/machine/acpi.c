@@ -7,7 +7,7 @@
 #include "devmodel/chipset/chipset.h"
 #include "vmmd/machine/aml.h"
 
-#include "dsdt-pc.hex"
+#include "vmmd/machine/dsdt_pc.hex"
 
 struct acpi_header {
 	char signature[4];
@@ -34,7 +34,8 @@ struct acpi_fadt {
 	uint32_t smi_cmd;
 	uint8_t acpi_enable, acpi_disable, s4bios_req, pstate_cnt;
 	uint32_t pm1a_evt, pm1b_evt, pm1a_cnt, pm1b_cnt, pm2_cnt, pm_tmr, gpe0, gpe1;
-	uint8_t pm1_evt_len, pm1_cnt_len, pm2_cnt_len, pm_tmr_len, gpe0_len, gpe1_len, gpe1_base, cst_cnt;
+	uint8_t pm1_evt_len, pm1_cnt_len, pm2_cnt_len, pm_tmr_len, gpe0_len, gpe1_len, gpe1_base,
+		cst_cnt;
 	uint16_t c2_latency, c3_latency, flush_size, flush_stride;
 	uint8_t duty_offset, duty_width, day_alarm, month_alarm, century;
 	uint16_t boot_arch;
@@ -43,7 +44,8 @@ struct acpi_fadt {
 	struct acpi_gas reset_reg;
 	uint8_t reset_value, arm_arch[2], minor;
 	uint64_t x_facs, x_dsdt;
-	struct acpi_gas x_pm1a_evt, x_pm1b_evt, x_pm1a_cnt, x_pm1b_cnt, x_pm2_cnt, x_pm_tmr, x_gpe0, x_gpe1;
+	struct acpi_gas x_pm1a_evt, x_pm1b_evt, x_pm1a_cnt, x_pm1b_cnt, x_pm2_cnt, x_pm_tmr, x_gpe0,
+		x_gpe1;
 } __attribute__((packed));
 
 struct acpi_rsdp {
@@ -61,14 +63,14 @@ _Static_assert(sizeof(struct acpi_fadt) == 244, "FADT revision 3");
 _Static_assert(sizeof(struct acpi_rsdp) == 36, "RSDP revision 2");
 
 /* FADT flags, table 5.10. */
-#define FADT_WBINVD	      (1u << 0)
-#define FADT_PROC_C1	      (1u << 2)
-#define FADT_SLP_BUTTON	      (1u << 5) /* control method: that is, none */
-#define FADT_RTC_S4	      (1u << 7)
-#define FADT_RESET_REG	      (1u << 10)
+#define FADT_WBINVD           (1u << 0)
+#define FADT_PROC_C1          (1u << 2)
+#define FADT_SLP_BUTTON       (1u << 5) /* control method: that is, none */
+#define FADT_RTC_S4           (1u << 7)
+#define FADT_RESET_REG        (1u << 10)
 #define FADT_PLATFORM_CLOCK   (1u << 15)
 #define BOOT_ARCH_LEGACY      (1u << 0)
-#define BOOT_ARCH_8042	      (1u << 1)
+#define BOOT_ARCH_8042        (1u << 1)
 #define MPS_LEVEL_ACTIVE_HIGH 0x000d
 
 static void put(GByteArray *out, const void *p, size_t n)
@@ -105,7 +107,8 @@ static uint32_t table_begin(struct acpi_tables *t, const char *signature, uint8_
 	return start;
 }
 
-static void add_checksum(struct acpi_tables *t, bool in_rsdp, uint32_t at, uint32_t start, uint32_t len)
+static void add_checksum(
+	struct acpi_tables *t, bool in_rsdp, uint32_t at, uint32_t start, uint32_t len)
 {
 	struct acpi_checksum c = {.in_rsdp = in_rsdp, .at = at, .start = start, .len = len};
 
@@ -117,7 +120,8 @@ static void table_end(struct acpi_tables *t, uint32_t start)
 	struct acpi_header *h = (void *)(t->tables->data + start);
 
 	h->length = t->tables->len - start;
-	add_checksum(t, false, start + (uint32_t)offsetof(struct acpi_header, checksum), start, h->length);
+	add_checksum(t, false, start + (uint32_t)offsetof(struct acpi_header, checksum), start,
+		h->length);
 }
 
 static uint8_t *bytes_of(const struct acpi_tables *t, bool in_rsdp)
@@ -126,7 +130,8 @@ static uint8_t *bytes_of(const struct acpi_tables *t, bool in_rsdp)
 }
 
 /* The place holds the target's offset until an address is added to it. */
-static void add_pointer(struct acpi_tables *t, bool in_rsdp, uint32_t at, uint8_t size, uint32_t target)
+static void add_pointer(
+	struct acpi_tables *t, bool in_rsdp, uint32_t at, uint8_t size, uint32_t target)
 {
 	struct acpi_pointer p = {.in_rsdp = in_rsdp, .at = at, .size = size};
 	uint64_t offset = target;
@@ -155,7 +160,7 @@ static uint32_t add_dsdt(struct acpi_tables *t)
 {
 	uint32_t start = t->tables->len;
 
-	put(t->tables, dsdt_aml_code, sizeof(dsdt_aml_code));
+	put(t->tables, dsdt_pc_aml_code, sizeof(dsdt_pc_aml_code));
 	((struct acpi_header *)(void *)(t->tables->data + start))->checksum = 0;
 	table_end(t, start);
 	return start;
@@ -163,7 +168,10 @@ static uint32_t add_dsdt(struct acpi_tables *t)
 
 static struct acpi_gas io_register(uint16_t port, uint8_t bytes)
 {
-	return (struct acpi_gas){.space = 1, .width = (uint8_t)(bytes * 8), .access = bytes == 4 ? 3 : bytes, .address = port};
+	return (struct acpi_gas){.space = 1,
+		.width = (uint8_t)(bytes * 8),
+		.access = bytes == 4 ? 3 : bytes,
+		.address = port};
 }
 
 static uint32_t add_fadt(struct acpi_tables *t, uint32_t facs, uint32_t dsdt)
@@ -178,13 +186,13 @@ static uint32_t add_fadt(struct acpi_tables *t, uint32_t facs, uint32_t dsdt)
 		.pm1_cnt_len = 2,
 		.pm_tmr_len = 4,
 		.gpe0_len = 4,
-		.c2_latency = 0xfff,  /* above 100: no C2 */
-		.c3_latency = 0xfff,  /* above 1000: no C3 */
+		.c2_latency = 0xfff, /* above 100: no C2 */
+		.c3_latency = 0xfff, /* above 1000: no C3 */
 		.century = 0x32,
 		.boot_arch = BOOT_ARCH_LEGACY | BOOT_ARCH_8042,
 		/* No SMI_CMD: the machine is in ACPI mode from the start. */
-		.flags = FADT_WBINVD | FADT_PROC_C1 | FADT_SLP_BUTTON | FADT_RTC_S4 | FADT_RESET_REG |
-			 FADT_PLATFORM_CLOCK,
+		.flags = FADT_WBINVD | FADT_PROC_C1 | FADT_SLP_BUTTON | FADT_RTC_S4 |
+			 FADT_RESET_REG | FADT_PLATFORM_CLOCK,
 		.reset_reg = io_register(0xcf9, 1),
 		.reset_value = 0x06,
 		.x_pm1a_evt = io_register(PIIX4_PM_BASE, 4),
@@ -345,7 +353,8 @@ static uint32_t add_ssdt(struct acpi_tables *t, const struct acpi_conf *conf)
 }
 
 /* RSDT with 4-byte entries, XSDT with 8-byte ones (sections 5.2.7 and 5.2.8). */
-static uint32_t add_root(struct acpi_tables *t, const char *signature, uint8_t entry, const uint32_t *tables, size_t n)
+static uint32_t add_root(struct acpi_tables *t, const char *signature, uint8_t entry,
+	const uint32_t *tables, size_t n)
 {
 	static const uint64_t zero;
 	uint32_t start = table_begin(t, signature, 1);
@@ -418,7 +427,8 @@ void acpi_place(struct acpi_tables *t, uint32_t tables_gpa)
 		memcpy(at, &address, p->size);
 	}
 	for (guint i = 0; i < t->checksums->len; i++) {
-		const struct acpi_checksum *c = &g_array_index(t->checksums, struct acpi_checksum, i);
+		const struct acpi_checksum *c = &g_array_index(
+			t->checksums, struct acpi_checksum, i);
 		uint8_t *data = bytes_of(t, c->in_rsdp);
 
 		data[c->at] = 0;
@@ -461,7 +471,8 @@ static const char *loader_file(bool in_rsdp)
 
 static void loader_alloc(GByteArray *out, bool rsdp, uint32_t align, uint8_t zone)
 {
-	struct loader_entry e = {.command = LOADER_ALLOCATE, .alloc = {.align = align, .zone = zone}};
+	struct loader_entry e = {
+		.command = LOADER_ALLOCATE, .alloc = {.align = align, .zone = zone}};
 
 	g_strlcpy(e.alloc.file, loader_file(rsdp), sizeof(e.alloc.file));
 	put(out, &e, sizeof(e));
@@ -470,7 +481,8 @@ static void loader_alloc(GByteArray *out, bool rsdp, uint32_t align, uint8_t zon
 /* The loader adds the address of @src to what stands in @dest, the target's offset. */
 static void loader_pointer(GByteArray *out, const struct acpi_pointer *p)
 {
-	struct loader_entry e = {.command = LOADER_ADD_POINTER, .pointer = {.offset = p->at, .size = p->size}};
+	struct loader_entry e = {
+		.command = LOADER_ADD_POINTER, .pointer = {.offset = p->at, .size = p->size}};
 
 	g_strlcpy(e.pointer.dest, loader_file(p->in_rsdp), sizeof(e.pointer.dest));
 	g_strlcpy(e.pointer.src, ACPI_FILE_TABLES, sizeof(e.pointer.src));

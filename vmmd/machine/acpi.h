@@ -14,7 +14,7 @@
 
 struct acpi_conf {
 	struct accel_cpus cpus;
-	unsigned com_ports;	   /* bit n: COMn+1 */
+	unsigned com_ports; /* bit n: COMn+1 */
 	bool pvpanic;
 	uint32_t pci_window_first; /* first byte of the 32-bit PCI memory window */
 };
@@ -48,7 +48,7 @@ void acpi_place(struct acpi_tables *t, uint32_t tables_gpa);
 
 /* Firmware: the contents of etc/table-loader, for files named as below. QEMU's table loader protocol. */
 #define ACPI_FILE_TABLES "etc/acpi/tables"
-#define ACPI_FILE_RSDP	 "etc/acpi/rsdp"
+#define ACPI_FILE_RSDP   "etc/acpi/rsdp"
 #define ACPI_FILE_LOADER "etc/table-loader"
 GByteArray *acpi_loader_script(const struct acpi_tables *t);
 

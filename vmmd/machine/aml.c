@@ -3,19 +3,19 @@
 
 #include <string.h>
 
-#define AML_NAME	0x08
-#define AML_BYTE	0x0a
-#define AML_WORD	0x0b
-#define AML_DWORD	0x0c
-#define AML_STRING	0x0d
-#define AML_QWORD	0x0e
-#define AML_SCOPE	0x10
-#define AML_BUFFER	0x11
-#define AML_PACKAGE	0x12
-#define AML_DUAL_NAME	0x2e
-#define AML_MULTI_NAME	0x2f
-#define AML_EXT		0x5b
-#define AML_EXT_DEVICE	0x82
+#define AML_NAME       0x08
+#define AML_BYTE       0x0a
+#define AML_WORD       0x0b
+#define AML_DWORD      0x0c
+#define AML_STRING     0x0d
+#define AML_QWORD      0x0e
+#define AML_SCOPE      0x10
+#define AML_BUFFER     0x11
+#define AML_PACKAGE    0x12
+#define AML_DUAL_NAME  0x2e
+#define AML_MULTI_NAME 0x2f
+#define AML_EXT        0x5b
+#define AML_EXT_DEVICE 0x82
 
 static void put(GByteArray *out, const void *p, size_t n)
 {
@@ -164,7 +164,8 @@ void aml_resources(GByteArray *out, const GByteArray *res)
 /* ---- resource descriptors, section 6.4 ---- */
 
 /* Word address space descriptor, 6.4.3.5.3. Flags: producer, positive decode, fixed minimum and maximum. */
-static void word_window(GByteArray *res, uint8_t type, uint8_t specific, uint16_t first, uint16_t last)
+static void word_window(
+	GByteArray *res, uint8_t type, uint8_t specific, uint16_t first, uint16_t last)
 {
 	put_u8(res, 0x88);
 	put_u16(res, 13);

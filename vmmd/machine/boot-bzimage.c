@@ -37,11 +37,11 @@ enum {
 	ZP_E820_TABLE = 0x2d0,
 };
 
-#define LOADER_OTHER	  0xff
-#define LOADFLAG_HIGH	  0x01
-#define XLOAD_KERNEL_64	  0x0001
-#define ENTRY_64	  0x200
-#define KERNEL_SIZE_MAX	  GiB
+#define LOADER_OTHER    0xff
+#define LOADFLAG_HIGH   0x01
+#define XLOAD_KERNEL_64 0x0001
+#define ENTRY_64        0x200
+#define KERNEL_SIZE_MAX GiB
 
 static uint64_t get(const uint8_t *p, unsigned size)
 {
@@ -87,12 +87,13 @@ static bool choose_address(const uint8_t *h, uint64_t low_ram, uint64_t *ret, GE
 			return true;
 	}
 	return err_set(error, VMMD_ERROR_INVALID,
-		"the kernel needs %" PRIu64 " MiB from address 0x%" PRIx64 " on, the machine has %" PRIu64
-		" MiB there",
+		"the kernel needs %" PRIu64 " MiB from address 0x%" PRIx64
+		" on, the machine has %" PRIu64 " MiB there",
 		(size + MiB - 1) / MiB, pref, low_ram / MiB);
 }
 
-static void fill_zero_page(uint8_t *zp, const uint8_t *h, const struct boot_conf *conf, uint64_t initrd, uint64_t initrd_size)
+static void fill_zero_page(uint8_t *zp, const uint8_t *h, const struct boot_conf *conf,
+	uint64_t initrd, uint64_t initrd_size)
 {
 	/* The header's length is told by its jump instruction. */
 	size_t end = MIN((size_t)HDR_MAGIC + h[HDR_JUMP_LEN], (size_t)HDR_END);
@@ -123,28 +124,32 @@ bool boot_bzimage(struct gmem *g, const struct boot_conf *conf, const struct boo
 
 	if (img->size < sizeof(h))
 		return err_set(error, VMMD_ERROR_INVALID,
-			"the kernel has %" PRIu64 " bytes: neither a Linux bzImage nor an ELF file", img->size);
+			"the kernel has %" PRIu64 " bytes: neither a Linux bzImage nor an ELF file",
+			img->size);
 	if (!boot_read(img, 0, h, sizeof(h), error) || !check_header(h, error))
 		return false;
 	setup = ((h[HDR_SETUP_SECTS] ? h[HDR_SETUP_SECTS] : 4) + 1) * UINT64_C(512);
 	if (img->size <= setup + ENTRY_64 || img->size > KERNEL_SIZE_MAX)
 		return err_set(error, VMMD_ERROR_INVALID,
-			"the kernel is truncated: %" PRIu64 " bytes, of which %" PRIu64 " are its real-mode part",
+			"the kernel is truncated: %" PRIu64 " bytes, of which %" PRIu64
+			" are its real-mode part",
 			img->size, setup);
 	payload = img->size - setup;
 	if (!choose_address(h, conf->low_ram, &at, error))
 		return false;
 	limit = MAX(get(h + HDR_INITRD_MAX, 4), BOOT_KERNEL_MIN) + 1;
 	if (!range_fits(at, payload, conf->low_ram))
-		return err_set(error, VMMD_ERROR_INVALID, "the kernel of %" PRIu64 " MiB does not fit into memory",
-			payload / MiB);
+		return err_set(error, VMMD_ERROR_INVALID,
+			"the kernel of %" PRIu64 " MiB does not fit into memory", payload / MiB);
 	if (!boot_copy(g, img, setup, at, payload, error) ||
-		!boot_initrd(g, conf, at + MAX(payload, get(h + HDR_INIT_SIZE, 4)), limit, &initrd, &initrd_size,
-			error) ||
-		!boot_cmdline(g, conf, MIN(get(h + HDR_CMDLINE_SIZE, 4), BOOT_CMDLINE_MAX - 1), error))
+		!boot_initrd(g, conf, at + MAX(payload, get(h + HDR_INIT_SIZE, 4)), limit, &initrd,
+			&initrd_size, error) ||
+		!boot_cmdline(
+			g, conf, MIN(get(h + HDR_CMDLINE_SIZE, 4), BOOT_CMDLINE_MAX - 1), error))
 		return false;
 	fill_zero_page(zp, h, conf, initrd, initrd_size);
-	if (!boot_put(g, BOOT_PARAMS, zp, sizeof(zp), error) || !boot_gdt(g, error) || !boot_page_tables(g, error))
+	if (!boot_put(g, BOOT_PARAMS, zp, sizeof(zp), error) || !boot_gdt(g, error) ||
+		!boot_page_tables(g, error))
 		return false;
 	*ret = (struct accel_cpu_start){
 		.mode = ACCEL_CPU_LONG,

@@ -10,9 +10,9 @@
 #include "vmmd/machine/boot-internal.h"
 
 #define NOTE_PHYS32_ENTRY 18 /* XEN_ELFNOTE_PHYS32_ENTRY */
-#define NOTES_MAX	  (64 * KiB)
-#define SEGMENTS_MAX	  64
-#define START_MAGIC	  0x336ec578
+#define NOTES_MAX         (64 * KiB)
+#define SEGMENTS_MAX      64
+#define START_MAGIC       0x336ec578
 
 struct start_info {
 	uint32_t magic, version, flags, nr_modules;
@@ -52,8 +52,10 @@ static bool read_header(struct elf_file *f, GError **error)
 
 	if (!boot_read(f->img, 0, ident, sizeof(ident), error))
 		return false;
-	if (ident[EI_DATA] != ELFDATA2LSB || (ident[EI_CLASS] != ELFCLASS32 && ident[EI_CLASS] != ELFCLASS64))
-		return err_set(error, VMMD_ERROR_INVALID, "the kernel is an ELF file for another kind of machine");
+	if (ident[EI_DATA] != ELFDATA2LSB ||
+		(ident[EI_CLASS] != ELFCLASS32 && ident[EI_CLASS] != ELFCLASS64))
+		return err_set(error, VMMD_ERROR_INVALID,
+			"the kernel is an ELF file for another kind of machine");
 	f->is64 = ident[EI_CLASS] == ELFCLASS64;
 	if (f->is64) {
 		if (!boot_read(f->img, 0, &h64, sizeof(h64), error))
@@ -68,10 +70,12 @@ static bool read_header(struct elf_file *f, GError **error)
 		f->phnum = h32.e_phnum;
 		f->phentsize = h32.e_phentsize;
 	}
-	if (!f->phnum || f->phnum > SEGMENTS_MAX || f->phentsize != (f->is64 ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr)) ||
+	if (!f->phnum || f->phnum > SEGMENTS_MAX ||
+		f->phentsize != (f->is64 ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr)) ||
 		f->phoff > f->img->size)
 		return err_set(error, VMMD_ERROR_INVALID,
-			"the kernel's ELF header is malformed (%u program headers at %" PRIu64 ")", f->phnum, f->phoff);
+			"the kernel's ELF header is malformed (%u program headers at %" PRIu64 ")",
+			f->phnum, f->phoff);
 	return true;
 }
 
@@ -84,27 +88,32 @@ static bool read_segment(const struct elf_file *f, unsigned i, struct segment *r
 	if (f->is64) {
 		if (!boot_read(f->img, at, &p64, sizeof(p64), error))
 			return false;
-		*ret = (struct segment){p64.p_type, p64.p_offset, p64.p_paddr, p64.p_filesz, p64.p_memsz};
+		*ret = (struct segment){
+			p64.p_type, p64.p_offset, p64.p_paddr, p64.p_filesz, p64.p_memsz};
 	} else {
 		if (!boot_read(f->img, at, &p32, sizeof(p32), error))
 			return false;
-		*ret = (struct segment){p32.p_type, p32.p_offset, p32.p_paddr, p32.p_filesz, p32.p_memsz};
+		*ret = (struct segment){
+			p32.p_type, p32.p_offset, p32.p_paddr, p32.p_filesz, p32.p_memsz};
 	}
 	return true;
 }
 
 /* The rest of memsz needs no clearing at a first boot, but does at a reset. */
-static bool load_segment(struct gmem *g, const struct elf_file *f, const struct segment *s, uint64_t low_ram,
-	uint64_t *end, GError **error)
+static bool load_segment(struct gmem *g, const struct elf_file *f, const struct segment *s,
+	uint64_t low_ram, uint64_t *end, GError **error)
 {
-	if (s->filesz > s->memsz || s->paddr < BOOT_KERNEL_MIN || !range_fits(s->paddr, s->memsz, low_ram))
+	if (s->filesz > s->memsz || s->paddr < BOOT_KERNEL_MIN ||
+		!range_fits(s->paddr, s->memsz, low_ram))
 		return err_set(error, VMMD_ERROR_INVALID,
-			"the kernel wants %" PRIu64 " KiB at address 0x%" PRIx64 ", the machine has memory from 0x%x to 0x%" PRIx64,
+			"the kernel wants %" PRIu64 " KiB at address 0x%" PRIx64
+			", the machine has memory from 0x%x to 0x%" PRIx64,
 			s->memsz / KiB, s->paddr, BOOT_KERNEL_MIN, low_ram);
 	if (!boot_copy(g, f->img, s->offset, s->paddr, s->filesz, error))
 		return false;
 	if (gmem_fill(g, GPA(s->paddr + s->filesz), 0, s->memsz - s->filesz) < 0)
-		return err_set(error, VMMD_ERROR_INVALID, "the kernel's memory at 0x%" PRIx64 " is not RAM", s->paddr);
+		return err_set(error, VMMD_ERROR_INVALID,
+			"the kernel's memory at 0x%" PRIx64 " is not RAM", s->paddr);
 	*end = MAX(*end, s->paddr + s->memsz);
 	return true;
 }
@@ -124,8 +133,8 @@ static uint32_t find_entry(const uint8_t *buf, size_t n)
 		next = desc + align_up(h.n_descsz, 4);
 		if (next > n)
 			break;
-		if (h.n_type == NOTE_PHYS32_ENTRY && h.n_namesz == 4 && memcmp(buf + name, "Xen", 4) == 0 &&
-			h.n_descsz >= sizeof(entry)) {
+		if (h.n_type == NOTE_PHYS32_ENTRY && h.n_namesz == 4 &&
+			memcmp(buf + name, "Xen", 4) == 0 && h.n_descsz >= sizeof(entry)) {
 			memcpy(&entry, buf + desc, sizeof(entry));
 			return entry;
 		}
@@ -134,13 +143,14 @@ static uint32_t find_entry(const uint8_t *buf, size_t n)
 	return 0;
 }
 
-static bool note_entry(const struct elf_file *f, const struct segment *s, uint32_t *entry, GError **error)
+static bool note_entry(
+	const struct elf_file *f, const struct segment *s, uint32_t *entry, GError **error)
 {
 	g_autofree uint8_t *notes = NULL;
 
 	if (s->filesz > NOTES_MAX)
-		return err_set(error, VMMD_ERROR_INVALID, "the kernel has %" PRIu64 " bytes of ELF notes, too many",
-			s->filesz);
+		return err_set(error, VMMD_ERROR_INVALID,
+			"the kernel has %" PRIu64 " bytes of ELF notes, too many", s->filesz);
 	notes = g_malloc(s->filesz + 1);
 	if (!boot_read(f->img, s->offset, notes, s->filesz, error))
 		return false;
@@ -149,7 +159,8 @@ static bool note_entry(const struct elf_file *f, const struct segment *s, uint32
 	return true;
 }
 
-static bool put_start_info(struct gmem *g, const struct boot_conf *conf, uint64_t initrd, uint64_t initrd_size, GError **error)
+static bool put_start_info(struct gmem *g, const struct boot_conf *conf, uint64_t initrd,
+	uint64_t initrd_size, GError **error)
 {
 	const struct start_module module = {.start = initrd, .size = initrd_size};
 	const struct start_info info = {
@@ -165,14 +176,15 @@ static bool put_start_info(struct gmem *g, const struct boot_conf *conf, uint64_
 	struct start_map map[BOOT_MAP_MAX] = {};
 
 	for (unsigned i = 0; i < conf->n_map; i++)
-		map[i] = (struct start_map){conf->map[i].start, conf->map[i].size, conf->map[i].type, 0};
+		map[i] = (struct start_map){
+			conf->map[i].start, conf->map[i].size, conf->map[i].type, 0};
 	return boot_put(g, BOOT_MODULES, &module, sizeof(module), error) &&
 	       boot_put(g, BOOT_PVH_MAP, map, conf->n_map * sizeof(map[0]), error) &&
 	       boot_put(g, BOOT_START_INFO, &info, sizeof(info), error);
 }
 
-bool boot_elf(struct gmem *g, const struct boot_conf *conf, const struct boot_image *img, struct accel_cpu_start *ret,
-	GError **error)
+bool boot_elf(struct gmem *g, const struct boot_conf *conf, const struct boot_image *img,
+	struct accel_cpu_start *ret, GError **error)
 {
 	uint64_t end = BOOT_KERNEL_MIN, initrd, initrd_size;
 	struct elf_file f = {.img = img};
@@ -187,11 +199,13 @@ bool boot_elf(struct gmem *g, const struct boot_conf *conf, const struct boot_im
 			return false;
 		if (s.type == PT_NOTE && !note_entry(&f, &s, &entry, error))
 			return false;
-		if (s.type == PT_LOAD && s.memsz && !load_segment(g, &f, &s, conf->low_ram, &end, error))
+		if (s.type == PT_LOAD && s.memsz &&
+			!load_segment(g, &f, &s, conf->low_ram, &end, error))
 			return false;
 	}
 	if (!entry)
-		return err_set(error, VMMD_ERROR_INVALID, "the kernel is an ELF file without a PVH note");
+		return err_set(
+			error, VMMD_ERROR_INVALID, "the kernel is an ELF file without a PVH note");
 	if (!boot_initrd(g, conf, end, conf->low_ram, &initrd, &initrd_size, error) ||
 		!boot_cmdline(g, conf, BOOT_CMDLINE_MAX - 1, error) || !boot_gdt(g, error) ||
 		!put_start_info(g, conf, initrd, initrd_size, error))

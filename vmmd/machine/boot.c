@@ -17,7 +17,8 @@ bool boot_read(const struct boot_image *img, uint64_t off, void *dst, size_t n, 
 
 	if (!range_fits(off, n, img->size))
 		return err_set(error, VMMD_ERROR_INVALID,
-			"the kernel is truncated: it ends at byte %" PRIu64 ", bytes %" PRIu64 " to %" PRIu64 " are missing",
+			"the kernel is truncated: it ends at byte %" PRIu64 ", bytes %" PRIu64
+			" to %" PRIu64 " are missing",
 			img->size, img->size, off + n);
 	while (n) {
 		ssize_t r = pread(img->fd, to, n, (off_t)off);
@@ -27,7 +28,8 @@ bool boot_read(const struct boot_image *img, uint64_t off, void *dst, size_t n, 
 		if (r < 0)
 			return err_set_errno(error, errno, "cannot read a boot image");
 		if (!r)
-			return err_set(error, VMMD_ERROR_HOST, "a boot image has become shorter while it was read");
+			return err_set(error, VMMD_ERROR_HOST,
+				"a boot image has become shorter while it was read");
 		to += r;
 		off += (uint64_t)r;
 		n -= (size_t)r;
@@ -43,7 +45,8 @@ bool boot_put(struct gmem *g, uint64_t gpa, const void *src, size_t n, GError **
 	return true;
 }
 
-bool boot_copy(struct gmem *g, const struct boot_image *img, uint64_t off, uint64_t gpa, uint64_t n, GError **error)
+bool boot_copy(struct gmem *g, const struct boot_image *img, uint64_t off, uint64_t gpa, uint64_t n,
+	GError **error)
 {
 	g_autofree uint8_t *chunk = g_malloc(COPY_CHUNK);
 
@@ -71,8 +74,8 @@ static bool image_size(int fd, const char *what, uint64_t *ret, GError **error)
 	return true;
 }
 
-bool boot_initrd(struct gmem *g, const struct boot_conf *conf, uint64_t kernel_end, uint64_t limit, uint64_t *ret_start,
-	uint64_t *ret_size, GError **error)
+bool boot_initrd(struct gmem *g, const struct boot_conf *conf, uint64_t kernel_end, uint64_t limit,
+	uint64_t *ret_start, uint64_t *ret_size, GError **error)
 {
 	struct boot_image img = {.fd = conf->initrd_fd};
 	uint64_t top = MIN(conf->low_ram, limit);
@@ -84,7 +87,8 @@ bool boot_initrd(struct gmem *g, const struct boot_conf *conf, uint64_t kernel_e
 		return false;
 	if (img.size > top || align_down(top - img.size, GMEM_PAGE_SIZE) < kernel_end)
 		return err_set(error, VMMD_ERROR_INVALID,
-			"the initrd of %" PRIu64 " MiB does not fit beside the kernel (which needs %" PRIu64
+			"the initrd of %" PRIu64
+			" MiB does not fit beside the kernel (which needs %" PRIu64
 			" MiB) into %" PRIu64 " MiB of memory",
 			(img.size + MiB - 1) / MiB, (kernel_end + MiB - 1) / MiB, top / MiB);
 	*ret_start = align_down(top - img.size, GMEM_PAGE_SIZE);
@@ -98,8 +102,8 @@ bool boot_cmdline(struct gmem *g, const struct boot_conf *conf, size_t max, GErr
 	size_t n = strlen(line);
 
 	if (n > max)
-		return err_set(error, VMMD_ERROR_INVALID, "the kernel command line has %zu bytes, this kernel takes %zu", n,
-			max);
+		return err_set(error, VMMD_ERROR_INVALID,
+			"the kernel command line has %zu bytes, this kernel takes %zu", n, max);
 	return boot_put(g, BOOT_CMDLINE, line, n + 1, error);
 }
 
@@ -126,18 +130,21 @@ bool boot_page_tables(struct gmem *g, GError **error)
 	for (unsigned dir = 0; dir < 4; dir++) {
 		for (unsigned i = 0; i < 512; i++)
 			table[i] = ((uint64_t)dir * 512 + i) * 2 * MiB | large;
-		if (!boot_put(g, BOOT_PAGE_TABLES + 0x2000 + dir * 0x1000, table, sizeof(table), error))
+		if (!boot_put(g, BOOT_PAGE_TABLES + 0x2000 + dir * 0x1000, table, sizeof(table),
+			    error))
 			return false;
 	}
 	return true;
 }
 
-bool boot_load(struct gmem *g, const struct boot_conf *conf, struct accel_cpu_start *ret, GError **error)
+bool boot_load(
+	struct gmem *g, const struct boot_conf *conf, struct accel_cpu_start *ret, GError **error)
 {
 	struct boot_image img = {.fd = conf->kernel_fd};
 	uint8_t magic[4];
 
-	if (!image_size(img.fd, "kernel", &img.size, error) || !boot_read(&img, 0, magic, sizeof(magic), error))
+	if (!image_size(img.fd, "kernel", &img.size, error) ||
+		!boot_read(&img, 0, magic, sizeof(magic), error))
 		return false;
 	if (memcmp(magic, "\177ELF", sizeof(magic)) == 0)
 		return boot_elf(g, conf, &img, ret, error);

@@ -23,9 +23,9 @@ struct boot_memory {
 
 struct boot_conf {
 	int kernel_fd, initrd_fd; /* read with pread; initrd -1: none */
-	const char *cmdline;	  /* NULL: empty */
-	uint64_t low_ram;	  /* bytes of RAM from 0, below the PCI hole */
-	uint64_t rsdp;		  /* address, 0: no ACPI */
+	const char *cmdline;      /* NULL: empty */
+	uint64_t low_ram;         /* bytes of RAM from 0, below the PCI hole */
+	uint64_t rsdp;            /* address, 0: no ACPI */
 	const struct boot_memory *map;
 	unsigned n_map;
 };
@@ -36,6 +36,7 @@ struct boot_conf {
  * Loads everything and fills @ret. Paused, inside a qs section. Errors name the file's flaw: not a kernel (what kinds are known),
  * truncated, too old, does not fit into memory (how much it needs).
  */
-bool boot_load(struct gmem *g, const struct boot_conf *conf, struct accel_cpu_start *ret, GError **error);
+bool boot_load(
+	struct gmem *g, const struct boot_conf *conf, struct accel_cpu_start *ret, GError **error);
 
 #endif

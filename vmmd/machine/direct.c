@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A direct boot has no firmware, and kernels count on what firmware does: BARs placed, interrupts routed, power management
+ * ports in place, the BIOS area writable. Done the way firmware does it, over configuration space.
+ */
+#include "devmodel/chipset/chipset.h"
+#include "vmmd/machine/machine-internal.h"
+
+/* 82441FX section 3.2.16: read and write enabled for both halves of a PAM register; PAM0 has only its upper half. */
+#define PAM0     0x59
+#define PAM_LAST 0x5f
+#define PAM_RW   0x33
+#define PAM0_RW  0x30
+
+/* Where the PIRQs go: two lines, as SeaBIOS spreads them. */
+static const uint8_t pirq_gsi[4] = {10, 10, 11, 11};
+
+struct windows {
+	uint64_t io, mem; /* next free address */
+};
+
+/* The size that a BAR asks for, 0 if it is not there (PCI 6.2.5.1). */
+static uint64_t bar_size(struct pci_bus *pci, unsigned devfn, unsigned reg, uint32_t *ret_flags)
+{
+	uint32_t old = pci_config_read(pci, devfn, reg, 4), mask;
+
+	pci_config_write(pci, devfn, reg, 4, UINT32_MAX);
+	mask = pci_config_read(pci, devfn, reg, 4);
+	pci_config_write(pci, devfn, reg, 4, old);
+	if (!mask)
+		return 0;
+	*ret_flags = mask & 0xf;
+	mask &= mask & 1 ? ~3u : ~0xfu;
+	return mask & 0xffff0000u ? (uint32_t)(~mask + 1) : (uint16_t)(~mask + 1);
+}
+
+static bool place_bar(
+	struct machine *m, unsigned devfn, unsigned *bar, struct windows *w, GError **error)
+{
+	unsigned reg = PCI_BAR0 + 4 * *bar;
+	uint32_t flags = 0;
+	uint64_t size = bar_size(m->pci, devfn, reg, &flags), *next = flags & 1 ? &w->io : &w->mem;
+	uint64_t limit = flags & 1 ? 0x10000 : PCI_HOLE_END;
+
+	if (!size)
+		return true;
+	*next = align_up(*next, size);
+	if (!range_fits(*next, size, limit))
+		return err_set(error, VMMD_ERROR_INVALID,
+			"there is no address space left for PCI device %02x.%x", devfn >> 3,
+			devfn & 7);
+	pci_config_write(m->pci, devfn, reg, 4, (uint32_t)*next);
+	*next += size;
+	if ((flags & 7) == 4) { /* 64-bit memory: the upper half is zero */
+		++*bar;
+		pci_config_write(m->pci, devfn, reg + 4, 4, 0);
+	}
+	return true;
+}
+
+static bool place_function(struct machine *m, unsigned devfn, struct windows *w, GError **error)
+{
+	uint8_t pin = (uint8_t)pci_config_read(m->pci, devfn, PCI_INT_PIN, 1);
+
+	for (unsigned bar = 0; bar < PCI_BARS; bar++) {
+		if (!place_bar(m, devfn, &bar, w, error))
+			return false;
+	}
+	if (pin)
+		pci_config_write(
+			m->pci, devfn, PCI_INT_LINE, 1, pirq_gsi[((devfn >> 3) + pin - 1 + 3) % 4]);
+	pci_config_write(m->pci, devfn, PCI_COMMAND, 2,
+		pci_config_read(m->pci, devfn, PCI_COMMAND, 2) | PCI_CMD_IO | PCI_CMD_MEM);
+	return true;
+}
+
+bool machine_direct_setup(struct machine *m, GError **error)
+{
+	struct windows w = {.io = PCI_IO_FIRST, .mem = machine_pci_window(m)};
+
+	for (unsigned pam = PAM0; pam <= PAM_LAST; pam++)
+		pci_config_write(m->pci, PCI_DEVFN(0, 0), pam, 1, pam == PAM0 ? PAM0_RW : PAM_RW);
+	for (unsigned devfn = 0; devfn < PCI_SLOTS * PCI_FUNCS; devfn++) {
+		if (pci_bus_dev(m->pci, devfn) && !place_function(m, devfn, &w, error))
+			return false;
+	}
+	bus_lock(m->bus);
+	piix3_route(m->piix3, pirq_gsi);
+	piix4_pm_place(m->pm, PIIX4_PM_BASE, PIIX4_SMB_BASE);
+	bus_unlock(m->bus);
+	return true;
+}
