@@ -597,6 +597,7 @@ const struct dev_ops virtio_blk_pci_ops = {
 	.quiesce = vblk_quiesce,
 	.resume = vblk_resume,
 	.unrealize = vblk_unrealize,
+	.pre_save = pci_dev_pre_save,
 	.post_load = vblk_post_load,
 	.state = vblk_state,
 };

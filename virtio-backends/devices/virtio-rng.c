@@ -147,6 +147,7 @@ const struct dev_ops virtio_rng_pci_ops = {
 	.quiesce = virtio_pci_quiesce,
 	.resume = virtio_pci_resume,
 	.unrealize = rng_unrealize,
+	.pre_save = pci_dev_pre_save,
 	.post_load = virtio_pci_post_load,
 	.state = rng_state,
 };

@@ -58,27 +58,27 @@ static void raise_intx(struct virtio_pci *vp, uint8_t why)
 	pci_intx_set(&vp->pci, true);
 }
 
+/* Lock held. @why the ISR says without MSI-X. */
+static void interrupt(struct virtio_pci *vp, uint16_t vector, uint8_t why)
+{
+	if (!pci_msix_enabled(&vp->pci))
+		raise_intx(vp, why);
+	else if (vector != VIRTIO_NO_VECTOR)
+		pci_msix_raise(&vp->pci, vector);
+}
+
 /* A vector's eventfd rings by itself; here come the queues without one. */
 static void queue_interrupt(struct vdev *v, struct vqueue *q)
 {
-	struct virtio_pci *vp = container_of(v, struct virtio_pci, vdev);
-
-	if (pci_msix_enabled(&vp->pci))
-		return;
 	dev_lock(v->dev);
 	if (!v->reset_due)
-		raise_intx(vp, ISR_QUEUE);
+		interrupt(container_of(v, struct virtio_pci, vdev), v->hw.queues[q->index].vector, ISR_QUEUE);
 	dev_unlock(v->dev);
 }
 
 static void config_interrupt(struct vdev *v)
 {
-	struct virtio_pci *vp = container_of(v, struct virtio_pci, vdev);
-
-	if (!pci_msix_enabled(&vp->pci))
-		raise_intx(vp, ISR_CONFIG);
-	else if (v->hw.config_vector != VIRTIO_NO_VECTOR)
-		pci_msix_raise(&vp->pci, v->hw.config_vector);
+	interrupt(container_of(v, struct virtio_pci, vdev), v->hw.config_vector, ISR_CONFIG);
 }
 
 static const struct vdev_transport_ops transport_ops = {
@@ -86,7 +86,7 @@ static const struct vdev_transport_ops transport_ops = {
 	.config_interrupt = config_interrupt,
 };
 
-/* @q interrupts by the eventfd of its vector. */
+/* Queue @q interrupts by the eventfd of its vector, or by queue_interrupt() if that cannot be had. */
 static void connect_vector(struct virtio_pci *vp, unsigned q)
 {
 	uint16_t vector = vp->vdev.hw.queues[q].vector;
@@ -128,9 +128,7 @@ static void write_driver_feature(struct virtio_pci *vp, uint32_t value)
 /* A vector that cannot be had reads back as none, section 4.1.5.1.2. */
 static uint16_t usable_vector(struct virtio_pci *vp, uint32_t vector)
 {
-	if (vector >= vp->pci.nvectors || pci_vector_fd(&vp->pci, vector) < 0)
-		return VIRTIO_NO_VECTOR;
-	return (uint16_t)vector;
+	return vector < vp->pci.nvectors ? (uint16_t)vector : VIRTIO_NO_VECTOR;
 }
 
 static void write_config_vector(struct virtio_pci *vp, uint32_t value)

@@ -51,7 +51,7 @@ bool virtio_pci_init(struct virtio_pci *vp, const struct vdev_ops *ops, void *pr
 	const struct virtio_pci_conf *conf, GError **error);
 void virtio_pci_done(struct virtio_pci *vp);
 
-/* Members of every virtio function's dev_ops. */
+/* Members of every virtio function's dev_ops, with pci_dev_pre_save(). */
 void virtio_pci_reset(struct dev *d, enum reset_kind kind);
 void virtio_pci_quiesce(struct dev *d, struct async_group *g);
 void virtio_pci_resume(struct dev *d);
