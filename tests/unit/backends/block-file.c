@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/fdpass.h"
 #include "tests/unit/backends/blk-io.h"
 #include "virtio-backends/block/drivers.h"
 
@@ -91,7 +92,8 @@ static void tear_down(struct fixture *f)
 	blk_free(f->blk);
 	loop_iterate(f->loop, 0); /* messages under way */
 	loop_free(f->loop);
-	unlink(f->path);
+	if (f->path)
+		unlink(f->path);
 	g_free(f->path);
 }
 
@@ -472,33 +474,42 @@ static void test_info(void)
 
 /* ---- block devices --------------------------------------------------------------------------- */
 
-/* A loop device over @path, or NULL when there is none to be had. */
-static char *attach_loop(const char *path)
+/*
+ * A loop device over @path, or NULL when there is none to be had. It goes with its last user: *@ret_fd keeps it.
+ */
+static char *attach_loop(const char *path, int *ret_fd)
 {
 	int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
 	int number = control < 0 ? -1 : ioctl(control, LOOP_CTL_GET_FREE);
 	g_autofree char *name = g_strdup_printf("/dev/loop%d", number);
 	struct loop_config config = {.block_size = 512, .info.lo_flags = LO_FLAGS_AUTOCLEAR};
-	int dev = number < 0 ? -1 : open(name, O_RDWR | O_CLOEXEC);
-	bool ok = false;
+	bool ok;
 
+	*ret_fd = number < 0 ? -1 : open(name, O_RDWR | O_CLOEXEC);
 	config.fd = open(path, O_RDWR | O_CLOEXEC);
-	if (dev >= 0 && ioctl(dev, LOOP_CONFIGURE, &config) == 0)
-		ok = true;
+	ok = *ret_fd >= 0 && ioctl(*ret_fd, LOOP_CONFIGURE, &config) == 0;
 	close(config.fd);
-	close(control);
-	/* The device goes when its last user does: the descriptor stays open until the program ends. */
+	fd_close(&control);
 	if (!ok)
-		close(dev);
+		fd_close(ret_fd);
 	return ok ? g_steal_pointer(&name) : NULL;
+}
+
+static void set_up_loop(struct fixture *f, const char *dev, enum blk_cache cache)
+{
+	memset(f, 0, sizeof(*f));
+	set_up_path(f, dev, (struct blk_file_conf){.cache = cache});
+	g_free(f->path);
+	f->path = NULL; /* nothing to unlink */
 }
 
 static void test_block_device(void)
 {
 	g_autofree char *image = make_image("/dev/shm", SIZE);
-	g_autofree char *dev = attach_loop(image);
+	int loop_fd;
+	g_autofree char *dev = attach_loop(image, &loop_fd);
 	uint8_t *buf = aligned_alloc(4096, 256 * KiB);
-	struct fixture f = {};
+	struct fixture f;
 	struct blk_info info;
 
 	unlink(image);
@@ -507,7 +518,7 @@ static void test_block_device(void)
 		free(buf);
 		return;
 	}
-	set_up_path(&f, dev, (struct blk_file_conf){.cache = BLK_CACHE_NONE});
+	set_up_loop(&f, dev, BLK_CACHE_NONE);
 	blk_get_info(f.blk, &info);
 	g_assert_cmpuint(info.size, ==, SIZE);
 	g_assert_cmpuint(info.logical_block, ==, 512);
@@ -523,9 +534,8 @@ static void test_block_device(void)
 	g_assert_true(reads_as(&f, 12288, 4096, 0x5a));
 	g_assert_cmpint(do_zeroes(&f, BLK_DISCARD, 128 * KiB, 64 * KiB, 0), ==, 0);
 	g_assert_true(reads_as(&f, 192 * KiB, 64 * KiB, 0x5a));
-	g_free(f.path);
-	f.path = g_strdup("/nonexistent/so-that-nothing-is-unlinked");
 	tear_down(&f);
+	fd_close(&loop_fd);
 	free(buf);
 }
 
@@ -537,11 +547,12 @@ static void test_lost_writes(void)
 {
 	g_autofree char *image = NULL, *dev = NULL;
 	uint8_t *buf = aligned_alloc(4096, MiB);
-	struct fixture f = {};
+	struct fixture f;
+	int loop_fd;
 
 	if (small_fs) {
 		image = make_image(small_fs, SIZE);
-		dev = attach_loop(image);
+		dev = attach_loop(image, &loop_fd);
 		unlink(image);
 	}
 	if (!dev) {
@@ -549,7 +560,7 @@ static void test_lost_writes(void)
 		free(buf);
 		return;
 	}
-	set_up_path(&f, dev, (struct blk_file_conf){.cache = BLK_CACHE_WRITEBACK});
+	set_up_loop(&f, dev, BLK_CACHE_WRITEBACK);
 	memset(buf, 1, MiB);
 	g_assert_cmpint(do_io(f.loop, f.q, BLK_WRITE, 0, buf, MiB), ==, 0);
 	g_assert_cmpint(do_io(f.loop, f.q, BLK_WRITE, MiB, buf, MiB), ==, 0);
@@ -557,9 +568,8 @@ static void test_lost_writes(void)
 	g_assert_cmpint(do_io(f.loop, f.q, BLK_FLUSH, 0, NULL, 0), <, 0);
 	g_assert_cmpint(do_io(f.loop, f.q, BLK_WRITE, 0, buf, 4096), ==, 0);
 	g_assert_cmpint(do_io(f.loop, f.q, BLK_FLUSH, 0, NULL, 0), <, 0);
-	g_free(f.path);
-	f.path = g_strdup("/nonexistent/so-that-nothing-is-unlinked");
 	tear_down(&f);
+	fd_close(&loop_fd);
 	free(buf);
 }
 
