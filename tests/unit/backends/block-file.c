@@ -187,7 +187,8 @@ static void test_batch(const void *arg)
 		memset(memory, 0, N * 4096);
 		done = 0;
 		for (unsigned i = 0; i < N; i++) {
-			io_init(&ios[i], write ? BLK_WRITE : BLK_READ, i * 4096, memory + i * 512, 4096);
+			io_init(&ios[i], write ? BLK_WRITE : BLK_READ, i * 4096, memory + i * 512,
+				4096);
 			ios[i].total = &done;
 			if (write)
 				memory[i * 512] = i + 1;
@@ -247,7 +248,8 @@ static uint64_t blocks_used(const struct fixture *f)
 	return st.st_blocks * 512;
 }
 
-static int do_zeroes(struct fixture *f, enum blk_op op, uint64_t offset, uint64_t len, unsigned flags)
+static int do_zeroes(
+	struct fixture *f, enum blk_op op, uint64_t offset, uint64_t len, unsigned flags)
 {
 	struct io io;
 
@@ -299,7 +301,9 @@ static void test_zeroes(const void *arg)
 	g_assert_cmpuint(blocks_used(&f), >=, full);
 
 	/* Zeroes that may give them back, and discard. */
-	g_assert_cmpint(do_zeroes(&f, BLK_WRITE_ZEROES, 256 * KiB, 256 * KiB, BLK_F_UNMAP | BLK_F_FUA), ==, 0);
+	g_assert_cmpint(
+		do_zeroes(&f, BLK_WRITE_ZEROES, 256 * KiB, 256 * KiB, BLK_F_UNMAP | BLK_F_FUA), ==,
+		0);
 	g_assert_true(reads_as(&f, 256 * KiB, 256 * KiB, 0));
 	g_assert_cmpuint(blocks_used(&f), <=, full - 256 * KiB + SLACK);
 	g_assert_cmpint(do_zeroes(&f, BLK_DISCARD, 512 * KiB, 256 * KiB, 0), ==, 0);
@@ -347,7 +351,9 @@ static void test_full(void)
 		free(buf);
 		return;
 	}
-	set_up(&f, small_fs, SIZE, (struct blk_file_conf){.cache = BLK_CACHE_WRITEBACK, .write_error = BLK_ERROR_ENOSPC});
+	set_up(&f, small_fs, SIZE,
+		(struct blk_file_conf){
+			.cache = BLK_CACHE_WRITEBACK, .write_error = BLK_ERROR_ENOSPC});
 	hog = make_image(small_fs, 0);
 	memset(buf, 7, 512 * KiB);
 	g_assert_true(g_file_set_contents(hog, (char *)buf, 512 * KiB, NULL));
@@ -440,8 +446,8 @@ static void test_open_errors(void)
 	check_refused(open(good, O_WRONLY), wb, VMMD_ERROR_INVALID, "reading");
 	check_refused(open(good, O_PATH), wb, VMMD_ERROR_INVALID, "reading");
 	check_refused(open(good, O_RDWR | O_DIRECT), wb, VMMD_ERROR_INVALID, "with O_DIRECT");
-	check_refused(open(good, O_RDWR), (struct blk_file_conf){.cache = BLK_CACHE_NONE}, VMMD_ERROR_INVALID,
-		"without O_DIRECT");
+	check_refused(open(good, O_RDWR), (struct blk_file_conf){.cache = BLK_CACHE_NONE},
+		VMMD_ERROR_INVALID, "without O_DIRECT");
 	unlink(empty);
 	unlink(odd);
 	unlink(good);
@@ -463,8 +469,9 @@ static void test_info(void)
 	g_assert_cmpstr(f.blk->id, ==, "disk0");
 	tear_down(&f);
 
-	set_up(&f, "/dev/shm", SIZE, (struct blk_file_conf){.cache = BLK_CACHE_WRITETHROUGH, .readonly = true,
-		.logical_block = 4096});
+	set_up(&f, "/dev/shm", SIZE,
+		(struct blk_file_conf){
+			.cache = BLK_CACHE_WRITETHROUGH, .readonly = true, .logical_block = 4096});
 	blk_get_info(f.blk, &info);
 	g_assert_cmpuint(info.logical_block, ==, 4096);
 	g_assert_cmpuint(info.physical_block, ==, 4096);
@@ -608,7 +615,8 @@ static void mount_small_fs(void)
 {
 	static char dir[] = "/tmp/vmmd-test-fs-XXXXXX";
 
-	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 || !mkdtemp(dir))
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+		!mkdtemp(dir))
 		return;
 	if (mount("none", dir, "tmpfs", 0, "size=1m") == 0)
 		small_fs = dir;
@@ -654,15 +662,17 @@ static void add_modes(void)
 			{"truncated", test_truncated},
 		};
 
-		*m = (struct mode){.dir = dirs[i / ARRAY_SIZE(names)], .cache = i % ARRAY_SIZE(names)};
+		*m = (struct mode){
+			.dir = dirs[i / ARRAY_SIZE(names)], .cache = i % ARRAY_SIZE(names)};
 		if (m->cache == BLK_CACHE_NONE && !has_direct(m->dir))
 			continue;
 		/* Thousands of durable writes take too long on a real disk. */
 		if (m->cache == BLK_CACHE_WRITETHROUGH && m->dir != dirs[0])
 			continue;
 		for (unsigned t = 0; t < ARRAY_SIZE(tests); t++) {
-			g_autofree char *path = g_strdup_printf("/block-file/%s/%s/%s", tests[t].name,
-				i < ARRAY_SIZE(names) ? "shm" : "tmp", names[m->cache]);
+			g_autofree char *path = g_strdup_printf("/block-file/%s/%s/%s",
+				tests[t].name, i < ARRAY_SIZE(names) ? "shm" : "tmp",
+				names[m->cache]);
 
 			g_test_add_data_func(path, m, tests[t].fn);
 		}
