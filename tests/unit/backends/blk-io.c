@@ -22,7 +22,8 @@ void io_init(struct io *io, enum blk_op op, uint64_t offset, void *buf, uint64_t
 		io->r.data = giov_from_buf(&io->seg, buf, len);
 }
 
-void io_init_segments(struct io *io, enum blk_op op, uint64_t offset, const struct iovec *segs, unsigned n)
+void io_init_segments(
+	struct io *io, enum blk_op op, uint64_t offset, const struct iovec *segs, unsigned n)
 {
 	size_t size = 0;
 
@@ -53,7 +54,8 @@ int io_run(struct loop *loop, struct blk_queue *q, struct io *io)
 	return io->r.result;
 }
 
-int do_io(struct loop *loop, struct blk_queue *q, enum blk_op op, uint64_t offset, void *buf, uint64_t len)
+int do_io(struct loop *loop, struct blk_queue *q, enum blk_op op, uint64_t offset, void *buf,
+	uint64_t len)
 {
 	struct io io;
 

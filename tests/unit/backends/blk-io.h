@@ -11,14 +11,15 @@
 struct io {
 	struct blk_req r;
 	struct iovec seg;
-	unsigned done; /* times */
+	unsigned done;   /* times */
 	unsigned *total; /* one more for each end; NULL: nobody counts */
 };
 
 /* Prepares @io over @len bytes at @buf (NULL for requests without payload). */
 void io_init(struct io *io, enum blk_op op, uint64_t offset, void *buf, uint64_t len);
 /* The same with segments of the caller. */
-void io_init_segments(struct io *io, enum blk_op op, uint64_t offset, const struct iovec *segs, unsigned n);
+void io_init_segments(
+	struct io *io, enum blk_op op, uint64_t offset, const struct iovec *segs, unsigned n);
 
 /* Runs @loop until *@flag is at least @n; fails the test after a minute. */
 void run_until(struct loop *loop, const unsigned *flag, unsigned n);
@@ -27,7 +28,8 @@ void run_until(struct loop *loop, const unsigned *flag, unsigned n);
 int io_run(struct loop *loop, struct blk_queue *q, struct io *io);
 
 /* io_init() and io_run() in one. */
-int do_io(struct loop *loop, struct blk_queue *q, enum blk_op op, uint64_t offset, void *buf, uint64_t len);
+int do_io(struct loop *loop, struct blk_queue *q, enum blk_op op, uint64_t offset, void *buf,
+	uint64_t len);
 
 /* blk_drain_begin() and waiting until it reports. */
 void drain(struct loop *loop, struct blk *b);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/fdpass.h"
 #include "tests/unit/backends/blk-io.h"
 #include "virtio-backends/block/drivers.h"
 
@@ -91,7 +92,8 @@ static void tear_down(struct fixture *f)
 	blk_free(f->blk);
 	loop_iterate(f->loop, 0); /* messages under way */
 	loop_free(f->loop);
-	unlink(f->path);
+	if (f->path)
+		unlink(f->path);
 	g_free(f->path);
 }
 
@@ -185,7 +187,8 @@ static void test_batch(const void *arg)
 		memset(memory, 0, N * 4096);
 		done = 0;
 		for (unsigned i = 0; i < N; i++) {
-			io_init(&ios[i], write ? BLK_WRITE : BLK_READ, i * 4096, memory + i * 512, 4096);
+			io_init(&ios[i], write ? BLK_WRITE : BLK_READ, i * 4096, memory + i * 512,
+				4096);
 			ios[i].total = &done;
 			if (write)
 				memory[i * 512] = i + 1;
@@ -245,7 +248,8 @@ static uint64_t blocks_used(const struct fixture *f)
 	return st.st_blocks * 512;
 }
 
-static int do_zeroes(struct fixture *f, enum blk_op op, uint64_t offset, uint64_t len, unsigned flags)
+static int do_zeroes(
+	struct fixture *f, enum blk_op op, uint64_t offset, uint64_t len, unsigned flags)
 {
 	struct io io;
 
@@ -297,7 +301,9 @@ static void test_zeroes(const void *arg)
 	g_assert_cmpuint(blocks_used(&f), >=, full);
 
 	/* Zeroes that may give them back, and discard. */
-	g_assert_cmpint(do_zeroes(&f, BLK_WRITE_ZEROES, 256 * KiB, 256 * KiB, BLK_F_UNMAP | BLK_F_FUA), ==, 0);
+	g_assert_cmpint(
+		do_zeroes(&f, BLK_WRITE_ZEROES, 256 * KiB, 256 * KiB, BLK_F_UNMAP | BLK_F_FUA), ==,
+		0);
 	g_assert_true(reads_as(&f, 256 * KiB, 256 * KiB, 0));
 	g_assert_cmpuint(blocks_used(&f), <=, full - 256 * KiB + SLACK);
 	g_assert_cmpint(do_zeroes(&f, BLK_DISCARD, 512 * KiB, 256 * KiB, 0), ==, 0);
@@ -345,7 +351,9 @@ static void test_full(void)
 		free(buf);
 		return;
 	}
-	set_up(&f, small_fs, SIZE, (struct blk_file_conf){.cache = BLK_CACHE_WRITEBACK, .write_error = BLK_ERROR_ENOSPC});
+	set_up(&f, small_fs, SIZE,
+		(struct blk_file_conf){
+			.cache = BLK_CACHE_WRITEBACK, .write_error = BLK_ERROR_ENOSPC});
 	hog = make_image(small_fs, 0);
 	memset(buf, 7, 512 * KiB);
 	g_assert_true(g_file_set_contents(hog, (char *)buf, 512 * KiB, NULL));
@@ -385,11 +393,12 @@ static void test_full_report(void)
 	}
 	set_up(&f, small_fs, SIZE, (struct blk_file_conf){.cache = BLK_CACHE_WRITEBACK});
 	memset(buf, 7, MiB);
-	g_assert_cmpint(do_io(f.loop, f.q, BLK_WRITE, 0, buf, MiB), ==, -ENOSPC);
+	g_assert_cmpint(do_io(f.loop, f.q, BLK_WRITE, 0, buf, MiB / 2), ==, 0);
+	g_assert_cmpint(do_io(f.loop, f.q, BLK_WRITE, MiB, buf, MiB), ==, -ENOSPC);
 	blk_get_stats(f.blk, &stats);
-	g_assert_cmpuint(stats.ops[BLK_WRITE], ==, 1);
+	g_assert_cmpuint(stats.ops[BLK_WRITE], ==, 2);
 	g_assert_cmpuint(stats.errors[BLK_WRITE], ==, 1);
-	g_assert_cmpuint(stats.bytes[BLK_WRITE], ==, 0);
+	g_assert_cmpuint(stats.bytes[BLK_WRITE], ==, MiB / 2);
 	tear_down(&f);
 	free(buf);
 }
@@ -437,8 +446,8 @@ static void test_open_errors(void)
 	check_refused(open(good, O_WRONLY), wb, VMMD_ERROR_INVALID, "reading");
 	check_refused(open(good, O_PATH), wb, VMMD_ERROR_INVALID, "reading");
 	check_refused(open(good, O_RDWR | O_DIRECT), wb, VMMD_ERROR_INVALID, "with O_DIRECT");
-	check_refused(open(good, O_RDWR), (struct blk_file_conf){.cache = BLK_CACHE_NONE}, VMMD_ERROR_INVALID,
-		"without O_DIRECT");
+	check_refused(open(good, O_RDWR), (struct blk_file_conf){.cache = BLK_CACHE_NONE},
+		VMMD_ERROR_INVALID, "without O_DIRECT");
 	unlink(empty);
 	unlink(odd);
 	unlink(good);
@@ -460,8 +469,9 @@ static void test_info(void)
 	g_assert_cmpstr(f.blk->id, ==, "disk0");
 	tear_down(&f);
 
-	set_up(&f, "/dev/shm", SIZE, (struct blk_file_conf){.cache = BLK_CACHE_WRITETHROUGH, .readonly = true,
-		.logical_block = 4096});
+	set_up(&f, "/dev/shm", SIZE,
+		(struct blk_file_conf){
+			.cache = BLK_CACHE_WRITETHROUGH, .readonly = true, .logical_block = 4096});
 	blk_get_info(f.blk, &info);
 	g_assert_cmpuint(info.logical_block, ==, 4096);
 	g_assert_cmpuint(info.physical_block, ==, 4096);
@@ -472,33 +482,42 @@ static void test_info(void)
 
 /* ---- block devices --------------------------------------------------------------------------- */
 
-/* A loop device over @path, or NULL when there is none to be had. */
-static char *attach_loop(const char *path)
+/*
+ * A loop device over @path, or NULL when there is none to be had. It goes with its last user: *@ret_fd keeps it.
+ */
+static char *attach_loop(const char *path, int *ret_fd)
 {
 	int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
 	int number = control < 0 ? -1 : ioctl(control, LOOP_CTL_GET_FREE);
 	g_autofree char *name = g_strdup_printf("/dev/loop%d", number);
 	struct loop_config config = {.block_size = 512, .info.lo_flags = LO_FLAGS_AUTOCLEAR};
-	int dev = number < 0 ? -1 : open(name, O_RDWR | O_CLOEXEC);
-	bool ok = false;
+	bool ok;
 
+	*ret_fd = number < 0 ? -1 : open(name, O_RDWR | O_CLOEXEC);
 	config.fd = open(path, O_RDWR | O_CLOEXEC);
-	if (dev >= 0 && ioctl(dev, LOOP_CONFIGURE, &config) == 0)
-		ok = true;
+	ok = *ret_fd >= 0 && ioctl(*ret_fd, LOOP_CONFIGURE, &config) == 0;
 	close(config.fd);
-	close(control);
-	/* The device goes when its last user does: the descriptor stays open until the program ends. */
+	fd_close(&control);
 	if (!ok)
-		close(dev);
+		fd_close(ret_fd);
 	return ok ? g_steal_pointer(&name) : NULL;
+}
+
+static void set_up_loop(struct fixture *f, const char *dev, enum blk_cache cache)
+{
+	memset(f, 0, sizeof(*f));
+	set_up_path(f, dev, (struct blk_file_conf){.cache = cache});
+	g_free(f->path);
+	f->path = NULL; /* nothing to unlink */
 }
 
 static void test_block_device(void)
 {
 	g_autofree char *image = make_image("/dev/shm", SIZE);
-	g_autofree char *dev = attach_loop(image);
+	int loop_fd;
+	g_autofree char *dev = attach_loop(image, &loop_fd);
 	uint8_t *buf = aligned_alloc(4096, 256 * KiB);
-	struct fixture f = {};
+	struct fixture f;
 	struct blk_info info;
 
 	unlink(image);
@@ -507,7 +526,7 @@ static void test_block_device(void)
 		free(buf);
 		return;
 	}
-	set_up_path(&f, dev, (struct blk_file_conf){.cache = BLK_CACHE_NONE});
+	set_up_loop(&f, dev, BLK_CACHE_NONE);
 	blk_get_info(f.blk, &info);
 	g_assert_cmpuint(info.size, ==, SIZE);
 	g_assert_cmpuint(info.logical_block, ==, 512);
@@ -523,9 +542,8 @@ static void test_block_device(void)
 	g_assert_true(reads_as(&f, 12288, 4096, 0x5a));
 	g_assert_cmpint(do_zeroes(&f, BLK_DISCARD, 128 * KiB, 64 * KiB, 0), ==, 0);
 	g_assert_true(reads_as(&f, 192 * KiB, 64 * KiB, 0x5a));
-	g_free(f.path);
-	f.path = g_strdup("/nonexistent/so-that-nothing-is-unlinked");
 	tear_down(&f);
+	fd_close(&loop_fd);
 	free(buf);
 }
 
@@ -537,11 +555,12 @@ static void test_lost_writes(void)
 {
 	g_autofree char *image = NULL, *dev = NULL;
 	uint8_t *buf = aligned_alloc(4096, MiB);
-	struct fixture f = {};
+	struct fixture f;
+	int loop_fd;
 
 	if (small_fs) {
 		image = make_image(small_fs, SIZE);
-		dev = attach_loop(image);
+		dev = attach_loop(image, &loop_fd);
 		unlink(image);
 	}
 	if (!dev) {
@@ -549,7 +568,7 @@ static void test_lost_writes(void)
 		free(buf);
 		return;
 	}
-	set_up_path(&f, dev, (struct blk_file_conf){.cache = BLK_CACHE_WRITEBACK});
+	set_up_loop(&f, dev, BLK_CACHE_WRITEBACK);
 	memset(buf, 1, MiB);
 	g_assert_cmpint(do_io(f.loop, f.q, BLK_WRITE, 0, buf, MiB), ==, 0);
 	g_assert_cmpint(do_io(f.loop, f.q, BLK_WRITE, MiB, buf, MiB), ==, 0);
@@ -557,9 +576,8 @@ static void test_lost_writes(void)
 	g_assert_cmpint(do_io(f.loop, f.q, BLK_FLUSH, 0, NULL, 0), <, 0);
 	g_assert_cmpint(do_io(f.loop, f.q, BLK_WRITE, 0, buf, 4096), ==, 0);
 	g_assert_cmpint(do_io(f.loop, f.q, BLK_FLUSH, 0, NULL, 0), <, 0);
-	g_free(f.path);
-	f.path = g_strdup("/nonexistent/so-that-nothing-is-unlinked");
 	tear_down(&f);
+	fd_close(&loop_fd);
 	free(buf);
 }
 
@@ -597,7 +615,8 @@ static void mount_small_fs(void)
 {
 	static char dir[] = "/tmp/vmmd-test-fs-XXXXXX";
 
-	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 || !mkdtemp(dir))
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+		!mkdtemp(dir))
 		return;
 	if (mount("none", dir, "tmpfs", 0, "size=1m") == 0)
 		small_fs = dir;
@@ -643,15 +662,17 @@ static void add_modes(void)
 			{"truncated", test_truncated},
 		};
 
-		*m = (struct mode){.dir = dirs[i / ARRAY_SIZE(names)], .cache = i % ARRAY_SIZE(names)};
+		*m = (struct mode){
+			.dir = dirs[i / ARRAY_SIZE(names)], .cache = i % ARRAY_SIZE(names)};
 		if (m->cache == BLK_CACHE_NONE && !has_direct(m->dir))
 			continue;
 		/* Thousands of durable writes take too long on a real disk. */
 		if (m->cache == BLK_CACHE_WRITETHROUGH && m->dir != dirs[0])
 			continue;
 		for (unsigned t = 0; t < ARRAY_SIZE(tests); t++) {
-			g_autofree char *path = g_strdup_printf("/block-file/%s/%s/%s", tests[t].name,
-				i < ARRAY_SIZE(names) ? "shm" : "tmp", names[m->cache]);
+			g_autofree char *path = g_strdup_printf("/block-file/%s/%s/%s",
+				tests[t].name, i < ARRAY_SIZE(names) ? "shm" : "tmp",
+				names[m->cache]);
 
 			g_test_add_data_func(path, m, tests[t].fn);
 		}
