@@ -29,13 +29,13 @@ struct pci_bus *i440fx_pci_bus(struct dev *d);
  */
 void i440fx_set_shadow(struct dev *d, struct gmem_block *ram, struct gmem_block *rom);
 
-/* PIIX3's PIRQ inputs 0..3, for the PCI bus. Before i440fx is realized the machine connects it with this. */
+/* PIIX3's PIRQ inputs 0..3, to which the host bridge passes the root bus's interrupts. Set-up. */
 void i440fx_set_router(struct dev *d, struct irq_sink *router);
 struct irq_sink *piix3_router(struct dev *d);
 
 /*
- * Direct boot, where no firmware does it: routes PIRQ A..D to @gsi, sets ELCR accordingly; and places the PM registers at @pm_base
- * (I/O) and enables them. Set-up, or reset (after bus_reset). Bus lock held.
+ * Direct boot, where no firmware does it: routes PIRQ A..D to @gsi; places the PM and SMBus registers (I/O) and enables them.
+ * After bus_reset(). Bus lock held.
  */
 void piix3_route(struct dev *d, const uint8_t gsi[4]);
 void piix4_pm_place(struct dev *d, uint16_t pm_base, uint16_t smb_base);

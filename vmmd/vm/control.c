@@ -12,7 +12,8 @@
 static void op_status(void *process, struct op_call *call)
 {
 	struct vm *vm = process;
-	const struct op_status s = {.state = (int)vm->state, .reason = vm->reason, .pid = (uint32_t)getpid()};
+	const struct op_status s = {
+		.state = (int)vm->state, .reason = vm->reason, .pid = (uint32_t)getpid()};
 
 	op_return(call, &s);
 }
@@ -99,7 +100,8 @@ static void cpu_stats(struct machine *m, unsigned i, struct op_cpu_stats *d)
 
 	if (m->spec->accel == SPEC_ACCEL_KVM)
 		kvm_exit_counts(m->accel, i, exits);
-	*d = (struct op_cpu_stats){.id = i, .io_exits = exits[KVM_EXITS_IO], .mmio_exits = exits[KVM_EXITS_MMIO]};
+	*d = (struct op_cpu_stats){
+		.id = i, .io_exits = exits[KVM_EXITS_IO], .mmio_exits = exits[KVM_EXITS_MMIO]};
 	for (unsigned r = 0; r < KVM_EXITS_N; r++)
 		d->exits += exits[r];
 }
@@ -130,8 +132,8 @@ static void op_stats(void *process, struct op_call *call)
 	for (guint i = 0; i < m->nets->len; i++)
 		nic_stats(g_ptr_array_index(m->nets, i), &nics[i]);
 	for (struct dev *d = m->bus->devs; d; d = d->next) {
-		struct op_device_stats ds = {
-			.id = d->id, .guest_errors = __atomic_load_n(&d->guest_errors, __ATOMIC_RELAXED)};
+		struct op_device_stats ds = {.id = d->id,
+			.guest_errors = __atomic_load_n(&d->guest_errors, __ATOMIC_RELAXED)};
 
 		g_array_append_val(devices, ds);
 	}
@@ -142,7 +144,8 @@ static void op_stats(void *process, struct op_call *call)
 	s.cpus = (struct op_cpu_stats **)pointers_to(cpus, s.n_cpus, sizeof(*cpus));
 	s.disks = (struct op_disk_stats **)pointers_to(disks, s.n_disks, sizeof(*disks));
 	s.nics = (struct op_nic_stats **)pointers_to(nics, s.n_nics, sizeof(*nics));
-	s.devices = (struct op_device_stats **)pointers_to(devices->data, s.n_devices, sizeof(struct op_device_stats));
+	s.devices = (struct op_device_stats **)pointers_to(
+		devices->data, s.n_devices, sizeof(struct op_device_stats));
 	op_return(call, &s);
 	g_free(s.cpus);
 	g_free(s.disks);

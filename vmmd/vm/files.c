@@ -21,10 +21,12 @@ bool vm_file_parse(GArray *files, const char *arg, GError **error)
 	uint64_t fd;
 
 	if (*arg != '/' || !eq || !g_ascii_isdigit(eq[1]))
-		return err_set(error, VMMD_ERROR_INVALID, "--file takes POINTER=FD like /disks/0/file=7, not '%s'", arg);
+		return err_set(error, VMMD_ERROR_INVALID,
+			"--file takes POINTER=FD like /disks/0/file=7, not '%s'", arg);
 	fd = g_ascii_strtoull(eq + 1, &end, 10);
 	if (*end || fd > INT32_MAX || fd_set_cloexec((int)fd, true) < 0)
-		return err_set(error, VMMD_ERROR_INVALID, "--file %s: %s is not an open descriptor", arg, eq + 1);
+		return err_set(error, VMMD_ERROR_INVALID, "--file %s: %s is not an open descriptor",
+			arg, eq + 1);
 	f.pointer = g_strndup(arg, (gsize)(eq - arg));
 	f.fd = (int)fd;
 	g_array_append_val(files, f);
@@ -37,7 +39,8 @@ static int listen_at(const char *path, GError **error)
 	int fd;
 
 	if (strlen(path) >= sizeof(sa.sun_path)) {
-		err_set(error, VMMD_ERROR_INVALID, "the path of a socket has at most %zu bytes", sizeof(sa.sun_path) - 1);
+		err_set(error, VMMD_ERROR_INVALID, "the path of a socket has at most %zu bytes",
+			sizeof(sa.sun_path) - 1);
 		return -1;
 	}
 	g_strlcpy(sa.sun_path, path, sizeof(sa.sun_path));
@@ -58,11 +61,13 @@ static bool open_path(const struct prop *p, struct prop_file *file, int flags, G
 	file->fd = open(file->path, flags | O_CLOEXEC | O_NOCTTY, 0600);
 	if (file->fd < 0 && errno == EINVAL && (flags & O_DIRECT))
 		return err_set(error, VMMD_ERROR_UNSUPPORTED,
-			"the file system of %s has no direct I/O: use another cache mode than none", file->path);
+			"the file system of %s has no direct I/O: use another cache mode than none",
+			file->path);
 	return file->fd >= 0 || err_set_errno(error, errno, "cannot open %s", file->path);
 }
 
-static bool fill(const char *pointer, const struct prop *p, struct prop_file *file, int flags, void *opaque, GError **error)
+static bool fill(const char *pointer, const struct prop *p, struct prop_file *file, int flags,
+	void *opaque, GError **error)
 {
 	GArray *files = opaque;
 
@@ -94,7 +99,8 @@ bool vm_files_open(struct vm_spec *spec, GArray *files, GError **error)
 {
 	struct spec_boot *b = spec->boot;
 
-	if (!b->firmware.path && !b->kernel.path && !has(files, "/boot/firmware") && !has(files, "/boot/kernel"))
+	if (!b->firmware.path && !b->kernel.path && !has(files, "/boot/firmware") &&
+		!has(files, "/boot/kernel"))
 		b->firmware.path = g_strdup(DEFAULT_FIRMWARE);
 	if (!vm_spec_foreach_file(spec, fill, files, error))
 		return false;
@@ -102,7 +108,8 @@ bool vm_files_open(struct vm_spec *spec, GArray *files, GError **error)
 		const struct vm_file *f = &g_array_index(files, struct vm_file, i);
 
 		if (!f->used)
-			return err_set(error, VMMD_ERROR_INVALID, "--file %s: the spec has no such file", f->pointer);
+			return err_set(error, VMMD_ERROR_INVALID,
+				"--file %s: the spec has no such file", f->pointer);
 	}
 	return true;
 }

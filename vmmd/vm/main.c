@@ -31,7 +31,7 @@
 #include "vmmd/vm/vm.h"
 
 #define SPEC_MAX   (1 * MiB)
-#define NOBODY	   65534
+#define NOBODY     65534
 #define STATUS_MAX 4096
 
 static const char usage[] =
@@ -49,14 +49,16 @@ static const char usage[] =
 	"  --status-fd N          write how the VM ended there, as JSON\n"
 	"  --uid N, --gid N       become this user, when root; default 65534\n"
 	"  --slirp PATH           program for user networking; default: beside this one\n"
-	"  --qtest SOCKET         connect there and let a program drive the devices (unix:PATH); implies accel qtest\n"
+	"  --qtest SOCKET         connect there and let a program drive the devices (unix:PATH); "
+	"implies accel qtest\n"
 	"  --qtest-log FILE       write the qtest protocol there\n"
 	"  --log-level LEVEL      error, warning, notice, info, debug; default notice\n"
 	"  --no-sandbox           keep every privilege: for debuggers only\n"
 	"  --check                look at everything, start nothing\n"
 	"  --version, --help\n"
 	"\n"
-	"Exit status: 0 the VM ended as it should, 1 it did not, or what the guest gave to isa-debug-exit.\n";
+	"Exit status: 0 the VM ended as it should, 1 it did not, or what the guest gave to "
+	"isa-debug-exit.\n";
 
 struct options {
 	const char *spec_path, *name, *control_path, *slirp, *qtest, *qtest_log;
@@ -76,7 +78,8 @@ static bool parse_fd(const char *name, const char *text, int *ret, GError **erro
 	uint64_t v = g_ascii_strtoull(text, &end, 10);
 
 	if (!g_ascii_isdigit(*text) || *end || v > INT32_MAX || fd_set_cloexec((int)v, true) < 0)
-		return err_set(error, VMMD_ERROR_INVALID, "--%s: %s is not an open descriptor", name, text);
+		return err_set(error, VMMD_ERROR_INVALID, "--%s: %s is not an open descriptor",
+			name, text);
 	*ret = (int)v;
 	return true;
 }
@@ -87,7 +90,8 @@ static bool parse_id(const char *name, const char *text, uint32_t *ret, GError *
 	uint64_t v = g_ascii_strtoull(text, &end, 10);
 
 	if (!g_ascii_isdigit(*text) || *end || v >= UINT32_MAX)
-		return err_set(error, VMMD_ERROR_INVALID, "--%s: %s is not a numeric id", name, text);
+		return err_set(
+			error, VMMD_ERROR_INVALID, "--%s: %s is not a numeric id", name, text);
 	*ret = (uint32_t)v;
 	return true;
 }
@@ -185,7 +189,8 @@ static bool parse_options(struct options *o, int argc, char **argv, GError **err
 			return false;
 	}
 	if (optind < argc)
-		return err_set(error, VMMD_ERROR_INVALID, "unexpected argument '%s': see vmmd-vm --help", argv[optind]);
+		return err_set(error, VMMD_ERROR_INVALID,
+			"unexpected argument '%s': see vmmd-vm --help", argv[optind]);
 	if (!o->spec_path && o->spec_fd < 0)
 		return err_set(error, VMMD_ERROR_INVALID, "no --spec given: see vmmd-vm --help");
 	return true;
@@ -212,7 +217,8 @@ static struct vm_spec *read_spec(const struct options *o, GError **error)
 	if (!standard_input)
 		close(fd);
 	if (r < 0 || n > SPEC_MAX) {
-		err_set(error, VMMD_ERROR_INVALID, "the spec cannot be read, or has more than 1 MiB");
+		err_set(error, VMMD_ERROR_INVALID,
+			"the spec cannot be read, or has more than 1 MiB");
 		return NULL;
 	}
 	return vm_spec_parse(text, n, error);
@@ -279,7 +285,8 @@ static bool take_signals(struct process *p, GError **error)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigprocmask(SIG_BLOCK, &set, NULL);
-	p->signals = (struct loop_fd){.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK), .ready = on_signal};
+	p->signals = (struct loop_fd){
+		.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK), .ready = on_signal};
 	if (p->signals.fd < 0)
 		return err_set_errno(error, errno, "cannot take signals");
 	err = loop_fd_add(p->vm.main, &p->signals, EPOLLIN);
@@ -293,7 +300,8 @@ static void io_thread_enter(struct loop_call *c)
 
 	if (err < 0) {
 		log_error("the I/O thread cannot enter its sandbox: %s", g_strerror(-err));
-		vm_request_exit(&p->vm, OP_EXIT_ERROR, "the I/O thread cannot enter its sandbox", NULL);
+		vm_request_exit(
+			&p->vm, OP_EXIT_ERROR, "the I/O thread cannot enter its sandbox", NULL);
 	}
 }
 
@@ -345,7 +353,8 @@ static void on_qtest_closed(void *opaque)
 
 static bool open_control(struct process *p, GError **error)
 {
-	const struct op_service service = {.ops = vm_operations, .handlers = &vm_control_handlers, .process = &p->vm};
+	const struct op_service service = {
+		.ops = vm_operations, .handlers = &vm_control_handlers, .process = &p->vm};
 	struct options *o = &p->options;
 
 	if (o->control_path && o->control_fd < 0) {
@@ -369,10 +378,12 @@ static bool open_qtest(struct process *p, GError **error)
 		return true;
 	if (o->qtest_log)
 		log_fd = open(o->qtest_log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-	fd = unix_socket(g_str_has_prefix(o->qtest, "unix:") ? o->qtest + 5 : o->qtest, false, error);
+	fd = unix_socket(
+		g_str_has_prefix(o->qtest, "unix:") ? o->qtest + 5 : o->qtest, false, error);
 	if (fd < 0)
 		return false;
-	p->qtest = qtest_serve(p->vm.machine->accel, p->vm.machine->bus, fd, log_fd, on_qtest_closed, p);
+	p->qtest = qtest_serve(
+		p->vm.machine->accel, p->vm.machine->bus, fd, log_fd, on_qtest_closed, p);
 	return true;
 }
 
@@ -400,7 +411,8 @@ static bool build(struct process *p, GError **error)
 	for (guint i = 0; i < p->vm.machine->ptys->len; i++)
 		log_notice("%s", (char *)g_ptr_array_index(p->vm.machine->ptys, i));
 	if (p->vm.spec->accel == SPEC_ACCEL_KVM && kvm_is_software())
-		log_notice("this processor has no VT-x or AMD-V: kernels run about a thousand times slower");
+		log_notice("this processor has no VT-x or AMD-V: kernels run about a thousand "
+			   "times slower");
 	return open_control(p, error) && open_qtest(p, error);
 }
 
@@ -415,16 +427,18 @@ static bool start(struct process *p, GError **error)
 		p->vm.spec->accel = SPEC_ACCEL_QTEST;
 	p->vm.name = o->name ? o->name : p->vm.spec->name;
 	log_open("vmmd-vm", p->vm.name, o->level);
-	if (!vm_spec_complete(p->vm.spec, error) || !vm_files_open(p->vm.spec, o->files, error) || !build(p, error))
+	if (!vm_spec_complete(p->vm.spec, error) || !vm_files_open(p->vm.spec, o->files, error) ||
+		!build(p, error))
 		return false;
-	return o->check || (enter_sandbox(p, error) && start_threads(p, error) && vm_start(&p->vm, error));
+	return o->check ||
+	       (enter_sandbox(p, error) && start_threads(p, error) && vm_start(&p->vm, error));
 }
 
 /* One line for who started us. Its reader may be gone: then nobody needs it. */
 static void tell_ready(int fd, const GError *error)
 {
-	g_autofree char *line =
-		error ? g_strdup_printf("error: %s\n", error->message) : g_strdup("running\n");
+	g_autofree char *line = error ? g_strdup_printf("error: %s\n", error->message)
+				      : g_strdup("running\n");
 
 	if (fd >= 0 && fd_write_all(fd, line, strlen(line)) < 0)
 		log_debug("nobody waits for the start");

@@ -148,8 +148,10 @@ static void on_deadline(struct loop_timer *t)
 		finish_exit(vm);
 		return;
 	}
-	log_warning("requests to the host are in flight for %d s, still waiting", (int)(QUIESCE_LIMIT / NSEC_PER_SEC));
-	answer_waiting(vm, "requests to the host's disks or network do not finish; still waiting for them");
+	log_warning("requests to the host are in flight for %d s, still waiting",
+		(int)(QUIESCE_LIMIT / NSEC_PER_SEC));
+	answer_waiting(vm,
+		"requests to the host's disks or network do not finish; still waiting for them");
 }
 
 void vm_request(struct vm *vm, enum vm_goal goal, const char *why, struct op_call *call)
@@ -238,7 +240,8 @@ static void on_cpu_event(void *opaque, enum accel_event e, unsigned vcpu, const 
 static void on_panic(struct vm *vm, unsigned events)
 {
 	/* pvpanic events, bit 0: panicked, bit 1: a crash kernel was started (QEMU's docs/specs/pvpanic). */
-	const char *what = events & 2 ? "the guest crashed and loads its crash kernel" : "the guest panicked";
+	const char *what = events & 2 ? "the guest crashed and loads its crash kernel"
+				      : "the guest panicked";
 
 	log_warning("%s", what);
 	tell_reason(vm, &vm_event_guest_panicked, what);
@@ -291,7 +294,8 @@ static void on_noted(struct loop_call *c)
 
 static void on_block_error(void *opaque, const struct blk_error_event *e)
 {
-	static const char *const ops[BLK_OPS] = {"read", "write", "flush", "discard", "write-zeroes"};
+	static const char *const ops[BLK_OPS] = {
+		"read", "write", "flush", "discard", "write-zeroes"};
 	struct vm *vm = opaque;
 	struct op_io_error params = {
 		.disk = (char *)(uintptr_t)e->id,
@@ -300,7 +304,8 @@ static void on_block_error(void *opaque, const struct blk_error_event *e)
 		.action = (char *)(uintptr_t)(e->parked ? "stop" : "report"),
 	};
 
-	log_msg(LOG_LEVEL_WARNING, e->id, "%s failed: %s%s", ops[e->op], params.error, e->parked ? ", the VM stops" : "");
+	log_msg(LOG_LEVEL_WARNING, e->id, "%s failed: %s%s", ops[e->op], params.error,
+		e->parked ? ", the VM stops" : "");
 	tell(vm, &vm_event_block_io_error, &params);
 	if (e->parked) {
 		g_autofree char *why = g_strdup_printf("disk %s: %s", e->id, params.error);

@@ -38,7 +38,7 @@ struct vm {
 	/* The change under way. */
 	enum vm_goal goal;
 	char *goal_reason;
-	bool stopped; /* vCPUs stopped and devices quiet */
+	bool stopped;   /* vCPUs stopped and devices quiet */
 	bool run_after; /* of a reset */
 	struct async_group quiescing;
 	struct loop_timer deadline;
@@ -64,7 +64,8 @@ bool vm_start(struct vm *vm, GError **error);
  */
 void vm_request(struct vm *vm, enum vm_goal goal, const char *why, struct op_call *call);
 /* Ends with this result: vm_request() for VM_GOAL_EXIT. */
-void vm_request_exit(struct vm *vm, enum op_exit_state state, const char *why, struct op_call *call);
+void vm_request_exit(
+	struct vm *vm, enum op_exit_state state, const char *why, struct op_call *call);
 void vm_resume(struct vm *vm);
 
 /* The handlers of scope vm, for the control server. */

@@ -116,7 +116,8 @@ static void test_loader(void)
 	g_assert_cmpuint(script->len % 128, ==, 0);
 	for (guint at = 0; at < script->len; at += 128) {
 		const uint8_t *e = script->data + at;
-		GByteArray *blob = strcmp((const char *)e + 4, ACPI_FILE_RSDP) == 0 ? t->rsdp : t->tables;
+		GByteArray *blob = strcmp((const char *)e + 4, ACPI_FILE_RSDP) == 0 ? t->rsdp
+										    : t->tables;
 
 		if (u32(e) == 2) {
 			uint64_t v = 0;
@@ -148,7 +149,8 @@ static void write_table(const char *dir, const char *name, const uint8_t *table)
 static void test_disassemble(void)
 {
 	g_autofree char *dir = g_dir_make_tmp("acpi-XXXXXX", NULL);
-	g_autofree char *out = NULL, *errors = NULL, *text = NULL, *command = NULL, *ssdt_dsl = NULL;
+	g_autofree char *out = NULL, *errors = NULL, *text = NULL, *command = NULL,
+			*ssdt_dsl = NULL;
 	struct acpi_tables *t = acpi_build(&conf);
 	const uint8_t *dsdt;
 	int status = -1;
@@ -158,8 +160,8 @@ static void test_disassemble(void)
 	write_table(dir, "SSDT", find(t, "SSDT"));
 	write_table(dir, "DSDT", dsdt);
 	command = g_strdup_printf("cd %s && iasl -e DSDT.aml -d SSDT.aml", dir);
-	g_assert_true(g_spawn_sync(NULL, (char *[]){"sh", "-c", command, NULL}, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL,
-		&out, &errors, &status, NULL));
+	g_assert_true(g_spawn_sync(NULL, (char *[]){"sh", "-c", command, NULL}, NULL,
+		G_SPAWN_SEARCH_PATH, NULL, NULL, &out, &errors, &status, NULL));
 	g_assert_cmpint(status, ==, 0);
 	ssdt_dsl = g_strdup_printf("%s/SSDT.dsl", dir);
 	g_assert_true(g_file_get_contents(ssdt_dsl, &text, NULL, NULL));

@@ -26,7 +26,8 @@ static int file_of(const void *bytes, size_t n)
 	return fd;
 }
 
-static bool load(int kernel, int initrd, const char *cmdline, struct accel_cpu_start *start, GError **error)
+static bool load(
+	int kernel, int initrd, const char *cmdline, struct accel_cpu_start *start, GError **error)
 {
 	const struct boot_conf conf = {
 		.kernel_fd = kernel,
@@ -72,8 +73,8 @@ static uint64_t peek(uint64_t gpa, unsigned size)
 /* ---- bzImage ---- */
 
 #define SETUP_SECTS 4
-#define SETUP	    ((SETUP_SECTS + 1) * 512)
-#define PAYLOAD	    5000
+#define SETUP       ((SETUP_SECTS + 1) * 512)
+#define PAYLOAD     5000
 
 struct image {
 	uint8_t b[SETUP + PAYLOAD];
@@ -240,7 +241,9 @@ static struct elf_image good_elf(void)
 				.p_offset = offsetof(struct elf_image, note),
 				.p_filesz = sizeof(e.note),
 				.p_memsz = sizeof(e.note)}},
-		.note = {.n = {.n_namesz = 4, .n_descsz = 4, .n_type = 18}, .name = "Xen", .entry = 0x200010},
+		.note = {.n = {.n_namesz = 4, .n_descsz = 4, .n_type = 18},
+			.name = "Xen",
+			.entry = 0x200010},
 	};
 
 	memset(e.text, 0x90, sizeof(e.text));
@@ -317,7 +320,8 @@ int main(int argc, char **argv)
 	guest = gmem_new();
 	ram = gmem_block_new(&conf, NULL);
 	g_assert_nonnull(ram);
-	g_assert_cmpint(gmem_map_commit(guest, &(struct gmem_range){.size = RAM, .block = ram}, 1), ==, 0);
+	g_assert_cmpint(
+		gmem_map_commit(guest, &(struct gmem_range){.size = RAM, .block = ram}, 1), ==, 0);
 	g_test_add_func("/boot/bzimage", test_bzimage);
 	g_test_add_func("/boot/bzimage-placement", test_bzimage_placement);
 	g_test_add_func("/boot/bzimage-flaws", test_bzimage_flaws);

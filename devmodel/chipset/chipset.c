@@ -1,0 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "devmodel/chipset/chipset.h"
+
+const struct dev_ops *const chipset_devices[] = {&i440fx_ops, &piix3_ops, &piix4_pm_ops, NULL};
