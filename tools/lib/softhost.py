@@ -41,7 +41,9 @@ KERNEL_COMMAND_LINE = ("console=ttyS0 quiet panic=-1 mitigations=off tsc=reliabl
                        "apparmor=1 security=apparmor")
 # Of a family too new to have a GART: for the older ones Linux searches all PCI configuration space for
 # an AGP bridge, twice, which costs a guest 130000 exits.
-CPU = "max,+svm,+npt,family=23,model=1,stepping=2"
+# Each further level of page tables is walked in software, and once more for each of the guest's; the
+# protections from user pages make every system call leave and enter translated code.
+CPU = "max,+svm,+npt,-la57,-smap,-smep,-umip,-pku,family=23,model=1,stepping=2"
 
 
 def initramfs(kernel):
