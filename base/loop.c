@@ -26,10 +26,11 @@ struct loop {
 	int quit;         /* atomic */
 
 	/*
-	 * Messages: any thread pushes on a stack, the loop takes the whole stack and turns it round. A poster
-	 * writes to wake_fd only if it is the one who takes `asleep` away.
+	 * Messages: any thread pushes on a stack, the loop takes the whole stack and turns it round into
+	 * `calls`. A poster writes to wake_fd only if it is the one who takes `asleep` away.
 	 */
 	struct loop_call *posted; /* atomic, newest first */
+	struct loop_call *calls;  /* oldest first */
 	int asleep;               /* atomic: the loop waits in epoll, or is about to */
 
 	struct heap timers;
@@ -153,10 +154,11 @@ void loop_post(struct loop *l, struct loop_call *c)
 		wake(l);
 }
 
-static struct loop_call *take_posted(struct loop *l)
+/* Appends what was posted to `calls`. */
+static void take_posted(struct loop *l)
 {
 	struct loop_call *stack = __atomic_exchange_n(&l->posted, NULL, __ATOMIC_ACQ_REL);
-	struct loop_call *list = NULL;
+	struct loop_call *list = NULL, **end = &l->calls;
 
 	while (stack) {
 		struct loop_call *c = stack;
@@ -165,16 +167,42 @@ static struct loop_call *take_posted(struct loop *l)
 		c->next = list;
 		list = c;
 	}
-	return list;
+	while (*end)
+		end = &(*end)->next;
+	*end = list;
 }
 
-/* Only what was there at the beginning: a call that posts itself leaves the others their turn. */
-static void dispatch_posted(struct loop *l)
+void loop_call_cancel(struct loop *l, struct loop_call *c)
 {
-	struct loop_call *next;
+	struct loop_call **p = &l->calls;
 
-	for (struct loop_call *c = take_posted(l); c; c = next) {
-		next = c->next;
+	if (!__atomic_load_n(&c->queued, __ATOMIC_ACQUIRE))
+		return;
+	take_posted(l);
+	while (*p && *p != c)
+		p = &(*p)->next;
+	if (!*p)
+		return;
+	*p = c->next;
+	__atomic_store_n(&c->queued, 0, __ATOMIC_RELEASE);
+}
+
+static bool calls_wait(const struct loop *l)
+{
+	return l->calls || __atomic_load_n(&l->posted, __ATOMIC_SEQ_CST);
+}
+
+/* As many as waited at the beginning: a call that posts itself leaves the others their turn. */
+static void dispatch_calls(struct loop *l)
+{
+	struct loop_call *c;
+	unsigned n = 0;
+
+	take_posted(l);
+	for (c = l->calls; c; c = c->next)
+		n++;
+	while (n-- && (c = l->calls)) {
+		l->calls = c->next;
 		/* From here on it may be posted again; whoever saw it queued before had written its data before. */
 		__atomic_exchange_n(&c->queued, 0, __ATOMIC_ACQ_REL);
 		c->fn(c);
@@ -262,7 +290,7 @@ static void call_hooks(struct loop *l)
 static bool fall_asleep(struct loop *l)
 {
 	__atomic_store_n(&l->asleep, 1, __ATOMIC_SEQ_CST);
-	return !__atomic_load_n(&l->posted, __ATOMIC_SEQ_CST);
+	return !calls_wait(l);
 }
 
 static void wait_for_events(struct loop *l, int64_t timeout_ns)
@@ -288,7 +316,7 @@ static void round_run(struct loop *l, int64_t timeout_ns)
 	l->in_round = true;
 	dispatch_fds(l);
 	dispatch_timers(l);
-	dispatch_posted(l);
+	dispatch_calls(l);
 	call_hooks(l);
 	l->in_round = false;
 }
@@ -381,7 +409,7 @@ static gboolean source_check(GSource *source)
 	struct loop_source *s = (struct loop_source *)source;
 
 	return g_source_query_unix_fd(source, s->tag) || time_to_wait(s->loop, -1) == 0 ||
-	       __atomic_load_n(&s->loop->posted, __ATOMIC_RELAXED);
+	       calls_wait(s->loop);
 }
 
 static gboolean source_dispatch(GSource *source, GSourceFunc fn, gpointer opaque)

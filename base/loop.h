@@ -64,6 +64,12 @@ struct loop_call {
  */
 void loop_post(struct loop *l, struct loop_call *c);
 
+/*
+ * Takes @c out of the queue: after it returns @c->fn is not called any more and @c may be freed, provided that nobody posts it
+ * again. Loop thread, or while the loop does not run. Idempotent.
+ */
+void loop_call_cancel(struct loop *l, struct loop_call *c);
+
 /* ---- timers on CLOCK_MONOTONIC (loop thread) ---- */
 
 struct loop_timer {

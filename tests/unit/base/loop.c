@@ -121,6 +121,7 @@ struct message {
 	unsigned calls, again; /* post itself so often */
 	GString *trace;
 	char name;
+	struct message *victim; /* cancelled by the call */
 };
 
 static void message_fn(struct loop_call *c)
@@ -130,6 +131,8 @@ static void message_fn(struct loop_call *c)
 	m->calls++;
 	if (m->trace)
 		g_string_append_c(m->trace, m->name);
+	if (m->victim)
+		loop_call_cancel(m->loop, &m->victim->call);
 	if (m->again) {
 		m->again--;
 		loop_post(m->loop, &m->call);
@@ -155,6 +158,30 @@ static void post_in_order_once(void)
 	g_assert_cmpstr(trace->str, ==, "abcdb");
 	loop_iterate(l, 0);
 	g_assert_cmpstr(trace->str, ==, "abcdb");
+	loop_free(l);
+}
+
+/* A call takes another off that waits behind it; both places where a message can wait are met. */
+static void post_cancelled(void)
+{
+	struct loop *l = new_loop();
+	g_autoptr(GString) trace = g_string_new("");
+	struct message m[3];
+
+	for (unsigned i = 0; i < ARRAY_SIZE(m); i++)
+		m[i] = (struct message){
+			.call.fn = message_fn, .loop = l, .trace = trace, .name = (char)('a' + i)};
+	m[1].victim = &m[2];
+	loop_call_cancel(l, &m[0].call);
+	for (unsigned i = 0; i < ARRAY_SIZE(m); i++)
+		loop_post(l, &m[i].call);
+	loop_call_cancel(l, &m[0].call);
+	loop_iterate(l, -1);
+	g_assert_cmpstr(trace->str, ==, "b");
+	loop_post(l, &m[0].call);
+	loop_post(l, &m[2].call);
+	loop_iterate(l, -1);
+	g_assert_cmpstr(trace->str, ==, "bac");
 	loop_free(l);
 }
 
@@ -418,6 +445,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/loop/fd-deleted-in-batch", fd_deleted_in_batch);
 	g_test_add_func("/loop/fd-regular-file", fd_regular_file);
 	g_test_add_func("/loop/post-in-order-once", post_in_order_once);
+	g_test_add_func("/loop/post-cancelled", post_cancelled);
 	g_test_add_func("/loop/post-from-many-threads", post_from_many_threads);
 	g_test_add_func("/loop/ping-pong-wakes", ping_pong_wakes);
 	g_test_add_func("/loop/quit-before-run", quit_before_run);
