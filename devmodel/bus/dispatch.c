@@ -3,6 +3,7 @@
  * The way of one access from a vCPU to a handler. The common one, of a declared width and within one region, takes a
  * look-up and the device's lock; everything else is cut into pieces by cross().
  */
+#include <errno.h>
 #include <string.h>
 
 #include "devmodel/bus/internal.h"
@@ -21,6 +22,9 @@ struct dispatch {
 	struct range ranges[]; /* ascending */
 };
 
+/* Of memory that no slot covers, because it shares its page with registers, and of ROM: nothing fits, see cross(). */
+static const struct region_ops memory_ops = {.min = 1, .max = 0};
+
 /* Where this thread found its last address; checked before use, so it may be of another table. */
 static __thread size_t hints[BUS_SPACES];
 
@@ -32,9 +36,9 @@ struct dispatch *dispatch_new(const GArray *flats)
 		const struct flat *f = &g_array_index(flats, struct flat, i);
 		struct region *r = f->region;
 
-		if (r->kind == REGION_IO)
-			t->ranges[t->n++] = (struct range){
-				f->start, f->end - 1, r->base, r, r->dev, r->ops};
+		if (r->kind != REGION_HOLE)
+			t->ranges[t->n++] = (struct range){f->start, f->end - 1, r->base, r, r->dev,
+				r->kind == REGION_IO ? r->ops : &memory_ops};
 	}
 	return t;
 }
@@ -176,32 +180,21 @@ static int unclaimed(struct xfer x, size_t n)
 	return -EFAULT;
 }
 
-static int mem_copy(struct bus *b, uint64_t addr, struct xfer x, size_t n)
-{
-	return x.read ? gmem_read(b->gmem, GPA(addr), x.read, n)
-		      : gmem_write(b->gmem, GPA(addr), x.write, n);
-}
-
-/*
- * Memory that no slot covers, because it shares its page with registers; ROM; or nothing. By pages, and where a page is not
- * all of one kind by bytes.
- */
 static int mem_access(struct bus *b, uint64_t addr, struct xfer x, size_t n)
 {
-	int ret = 0;
+	if (x.write)
+		return gmem_write(b->gmem, GPA(addr), x.write, n);
+	/* The map is swapped after the table: for a moment it may know less. */
+	return gmem_read(b->gmem, GPA(addr), x.read, n) < 0 ? unclaimed(x, n) : 0;
+}
 
-	for (size_t done = 0, part; done < n; done += part) {
-		uint64_t at = addr + done;
-
-		part = MIN(n - done, GMEM_PAGE_SIZE - (at & (GMEM_PAGE_SIZE - 1)));
-		if (mem_copy(b, at, xfer_at(x, done), part) == 0)
-			continue;
-		for (size_t i = done; i < done + part; i++) {
-			if (mem_copy(b, addr + i, xfer_at(x, i), 1) < 0)
-				ret = unclaimed(xfer_at(x, i), 1);
-		}
-	}
-	return ret;
+static int range_access(
+	struct bus *b, const struct range *g, uint64_t addr, struct xfer x, size_t n)
+{
+	if (g->ops == &memory_ops)
+		return mem_access(b, addr, x, n);
+	io_access(g, addr - g->base, x, n);
+	return 0;
 }
 
 /* Any access: across regions, gaps and the end of the space. 0, or -EFAULT when some byte found nobody. */
@@ -215,19 +208,20 @@ static int cross(struct bus *b, enum bus_space space, uint64_t addr, struct xfer
 
 	for (size_t done = 0, part; done < inside; done += part) {
 		const struct range *g = i < t->n ? &t->ranges[i] : NULL;
+		struct xfer rest = xfer_at(x, done);
 		uint64_t at = addr + done;
+		int err;
 
 		part = inside - done;
 		if (g && contains(g, at)) {
 			part = MIN(part, g->last - at + 1);
-			io_access(g, at - g->base, xfer_at(x, done), part);
+			err = range_access(b, g, at, rest, part);
 			i++;
-			continue;
+		} else {
+			part = g ? MIN(part, g->start - at) : part;
+			err = unclaimed(rest, part);
 		}
-		if (g)
-			part = MIN(part, g->start - at);
-		if ((space == BUS_MMIO ? mem_access(b, at, xfer_at(x, done), part)
-				       : unclaimed(xfer_at(x, done), part)) < 0)
+		if (err < 0)
 			ret = -EFAULT;
 	}
 	return inside < n ? unclaimed(xfer_at(x, inside), n - inside) : ret;

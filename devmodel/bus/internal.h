@@ -30,7 +30,7 @@ struct flat {
  */
 GArray *bus_flatten(struct bus *b, enum bus_space space);
 
-/* The io parts of @flats (struct flat) as a new table; g_free() it when no reader is left. */
+/* The parts of @flats (struct flat) that answer as a new table; g_free() it when no reader is left. */
 struct dispatch *dispatch_new(const GArray *flats);
 bool dispatch_equal(const struct dispatch *a, const struct dispatch *b);
 
