@@ -25,7 +25,8 @@ void loop_free(struct loop *l);
 void loop_run(struct loop *l);
 /* One round: waits at most @timeout_ms (-1: for ever) and dispatches what is ready. Tests and qtest. */
 void loop_iterate(struct loop *l, int timeout_ms);
-void loop_quit(struct loop *l); /* any thread */
+/* The round in progress is the last; what was posted before still runs. Any thread. */
+void loop_quit(struct loop *l);
 
 /* Starts a thread that runs @l; loop_thread_join() quits it and waits. Main thread. */
 bool loop_thread_start(struct loop *l, GError **error);

@@ -2,6 +2,7 @@
 #include "virtio-backends/block/disk.h"
 
 #include <errno.h>
+#include <pthread.h>
 
 struct disk;
 
@@ -54,7 +55,7 @@ struct disk {
 	unsigned epoch;       /* atomic, written by the main thread: odd while drained */
 	struct message check; /* on the main loop: is everything idle, is there an event to tell? */
 
-	GMutex lock;
+	pthread_mutex_t lock;
 	struct disk_queue *queues;
 	struct blk_stats closed_stats; /* of queues that are gone */
 	struct blk_error_event event;  /* to be told; error 0: none */
@@ -77,7 +78,7 @@ static void disk_unref(struct disk *d)
 	if (__atomic_sub_fetch(&d->refs, 1, __ATOMIC_ACQ_REL))
 		return;
 	d->engine->ops->free(d->engine);
-	g_mutex_clear(&d->lock);
+	pthread_mutex_destroy(&d->lock);
 	g_free(d->blk.id);
 	g_free(d);
 }
@@ -153,11 +154,11 @@ void blk_get_stats(struct blk *b, struct blk_stats *ret)
 {
 	struct disk *d = disk_of(b);
 
-	g_mutex_lock(&d->lock);
+	pthread_mutex_lock(&d->lock);
 	*ret = d->closed_stats;
 	for (struct disk_queue *q = d->queues; q; q = q->next)
 		stats_add_all(ret, &q->stats);
-	g_mutex_unlock(&d->lock);
+	pthread_mutex_unlock(&d->lock);
 }
 
 /* ---- requests -------------------------------------------------------------------------------- */
@@ -210,11 +211,11 @@ static enum blk_error_policy verdict(const struct disk *d, const struct blk_req 
  */
 static void raise_event(struct disk *d, const struct blk_req *r, int result, bool parked)
 {
-	g_mutex_lock(&d->lock);
+	pthread_mutex_lock(&d->lock);
 	if (!d->event.error || (parked && !d->event.parked))
 		d->event = (struct blk_error_event){
 			.id = d->blk.id, .op = r->op, .error = -result, .parked = parked};
-	g_mutex_unlock(&d->lock);
+	pthread_mutex_unlock(&d->lock);
 	disk_send(d);
 }
 
@@ -331,10 +332,10 @@ static int disk_queue_open(struct blk *b, struct loop *loop, struct blk_queue **
 	q->hold = d->epoch & 1;
 	q->idle_epoch = d->epoch;
 	__atomic_add_fetch(&d->refs, 1, __ATOMIC_RELAXED);
-	g_mutex_lock(&d->lock);
+	pthread_mutex_lock(&d->lock);
 	q->next = d->queues;
 	d->queues = q;
-	g_mutex_unlock(&d->lock);
+	pthread_mutex_unlock(&d->lock);
 	*ret = &q->base;
 	return 0;
 }
@@ -345,12 +346,12 @@ static void disk_queue_close(struct blk_queue *bq)
 	struct disk *d = disk_of(bq->blk);
 	struct disk_queue **p = &d->queues;
 
-	g_mutex_lock(&d->lock);
+	pthread_mutex_lock(&d->lock);
 	while (*p != q)
 		p = &(*p)->next;
 	*p = q->next;
 	stats_add_all(&d->closed_stats, &q->stats);
-	g_mutex_unlock(&d->lock);
+	pthread_mutex_unlock(&d->lock);
 
 	__atomic_store_n(&q->closed, 1, __ATOMIC_RELEASE);
 	if (loop_is_current(bq->loop)) {
@@ -385,10 +386,10 @@ static void tell_event(struct disk *d)
 {
 	struct blk_error_event e;
 
-	g_mutex_lock(&d->lock);
+	pthread_mutex_lock(&d->lock);
 	e = d->event;
 	d->event.error = 0;
-	g_mutex_unlock(&d->lock);
+	pthread_mutex_unlock(&d->lock);
 	if (e.error && d->conf.error_event)
 		d->conf.error_event(d->conf.opaque, &e);
 }
@@ -508,6 +509,6 @@ struct blk *disk_new(const struct disk_conf *conf, struct engine *e)
 	d->conf.id = d->blk.id;
 	d->refs = 1;
 	d->check.call.fn = check_fn;
-	g_mutex_init(&d->lock);
+	pthread_mutex_init(&d->lock, NULL);
 	return &d->blk;
 }

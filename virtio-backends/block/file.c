@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/eventfd.h>
 #include <sys/uio.h>
 
@@ -23,7 +24,7 @@ struct file_queue {
 	struct req_list pending; /* for libaio, not in the kernel yet */
 	bool closed;             /* reap was queued still: frees */
 
-	GMutex lock;
+	pthread_mutex_t lock;
 	struct req_list finished; /* under the lock: back from the workers */
 	int n_finished;           /* atomic; written under the lock */
 };
@@ -69,11 +70,11 @@ static struct blk_req *blk_req_of(struct file_req *fr)
 /* The lock is held across the post: once the request is taken, nothing of its queue is touched here any more. */
 static void hand_back(struct file_queue *q, struct blk_req *r)
 {
-	g_mutex_lock(&q->lock);
+	pthread_mutex_lock(&q->lock);
 	req_list_add(&q->finished, r);
 	__atomic_store_n(&q->n_finished, q->n_finished + 1, __ATOMIC_RELEASE);
 	loop_post(q->base.loop, &q->reap);
-	g_mutex_unlock(&q->lock);
+	pthread_mutex_unlock(&q->lock);
 }
 
 static void work_fn(struct work *w, struct worker *self)
@@ -253,10 +254,10 @@ static void reap_finished(struct file_queue *q)
 
 	if (!__atomic_load_n(&q->n_finished, __ATOMIC_ACQUIRE))
 		return;
-	g_mutex_lock(&q->lock);
+	pthread_mutex_lock(&q->lock);
 	finished = req_list_take_all(&q->finished);
 	__atomic_store_n(&q->n_finished, 0, __ATOMIC_RELEASE);
-	g_mutex_unlock(&q->lock);
+	pthread_mutex_unlock(&q->lock);
 	while ((r = req_list_take(&finished)))
 		disk_complete(r, file_req_of(r)->result);
 }
@@ -276,7 +277,7 @@ static void event_ready(struct loop_fd *f, uint32_t events)
 
 static void queue_free(struct file_queue *q)
 {
-	g_mutex_clear(&q->lock);
+	pthread_mutex_destroy(&q->lock);
 	g_free(q);
 }
 
@@ -299,7 +300,7 @@ static int file_queue_open(struct engine *e, struct loop *loop, struct engine_qu
 
 	q->base = (struct engine_queue){.engine = e, .loop = loop};
 	q->reap.fn = reap_fn;
-	g_mutex_init(&q->lock);
+	pthread_mutex_init(&q->lock, NULL);
 	q->event = (struct loop_fd){
 		.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), .ready = event_ready};
 	err = q->event.fd < 0 ? -errno : aio_init(&q->aio, QUEUE_ROOM, QUEUE_ROOM_MIN);

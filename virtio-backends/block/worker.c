@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <time.h>
 
 #define IDLE_SECONDS 10 /* without work a thread ends */
 
@@ -14,8 +15,8 @@ struct worker_pool {
 	unsigned max_threads;
 
 	/* The rest under the lock. */
-	GMutex lock;
-	GCond work_there;
+	pthread_mutex_t lock;
+	pthread_cond_t work_there;
 	struct work *first, *last;
 	unsigned waiting; /* work in the queue */
 	unsigned threads, idle;
@@ -30,18 +31,22 @@ struct worker {
 struct worker_pool *worker_pool_new(const char *name, unsigned max_threads)
 {
 	struct worker_pool *p = g_new0(struct worker_pool, 1);
+	pthread_condattr_t attr;
 
 	g_strlcpy(p->name, name, sizeof(p->name));
 	p->max_threads = max_threads;
-	g_mutex_init(&p->lock);
-	g_cond_init(&p->work_there);
+	pthread_mutex_init(&p->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&p->work_there, &attr);
+	pthread_condattr_destroy(&attr);
 	return p;
 }
 
 static void destroy(struct worker_pool *p)
 {
-	g_mutex_clear(&p->lock);
-	g_cond_clear(&p->work_there);
+	pthread_mutex_destroy(&p->lock);
+	pthread_cond_destroy(&p->work_there);
 	g_free(p);
 }
 
@@ -51,11 +56,11 @@ void worker_pool_free(struct worker_pool *p)
 
 	if (!p)
 		return;
-	g_mutex_lock(&p->lock);
+	pthread_mutex_lock(&p->lock);
 	p->freed = true;
-	g_cond_broadcast(&p->work_there);
+	pthread_cond_broadcast(&p->work_there);
 	last = !p->threads;
-	g_mutex_unlock(&p->lock);
+	pthread_mutex_unlock(&p->lock);
 	if (last)
 		destroy(p);
 }
@@ -63,14 +68,15 @@ void worker_pool_free(struct worker_pool *p)
 /* The next work, or NULL when the thread shall end. Lock held. */
 static struct work *wait_for_work_locked(struct worker_pool *p)
 {
-	int64_t until = g_get_monotonic_time() + IDLE_SECONDS * G_TIME_SPAN_SECOND;
+	struct timespec until;
 	struct work *w;
+	int err = 0;
 
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += IDLE_SECONDS;
 	p->idle++;
-	while (!p->first && !p->freed) {
-		if (!g_cond_wait_until(&p->work_there, &p->lock, until))
-			break;
-	}
+	while (!p->first && !p->freed && !err)
+		err = pthread_cond_timedwait(&p->work_there, &p->lock, &until);
 	p->idle--;
 	w = p->first;
 	if (w) {
@@ -88,14 +94,14 @@ static void *worker_main(void *opaque)
 	bool last;
 
 	pthread_setname_np(pthread_self(), p->name);
-	g_mutex_lock(&p->lock);
+	pthread_mutex_lock(&p->lock);
 	while ((w = wait_for_work_locked(p))) {
-		g_mutex_unlock(&p->lock);
+		pthread_mutex_unlock(&p->lock);
 		w->fn(w, &self);
-		g_mutex_lock(&p->lock);
+		pthread_mutex_lock(&p->lock);
 	}
 	last = !--p->threads && p->freed;
-	g_mutex_unlock(&p->lock);
+	pthread_mutex_unlock(&p->lock);
 	if (last)
 		destroy(p);
 	free(self.buffer);
@@ -125,12 +131,12 @@ int worker_pool_run(struct worker_pool *p, struct work *w)
 {
 	int err = 0;
 
-	g_mutex_lock(&p->lock);
+	pthread_mutex_lock(&p->lock);
 	/* A thread that was woken but does not run yet still counts as idle: hence the comparison. */
 	if (p->idle <= p->waiting && p->threads < p->max_threads)
 		err = start_thread_locked(p);
 	if (err < 0 && !p->threads) {
-		g_mutex_unlock(&p->lock);
+		pthread_mutex_unlock(&p->lock);
 		return -EAGAIN;
 	}
 	w->next = NULL;
@@ -140,8 +146,8 @@ int worker_pool_run(struct worker_pool *p, struct work *w)
 		p->first = w;
 	p->last = w;
 	p->waiting++;
-	g_cond_signal(&p->work_there);
-	g_mutex_unlock(&p->lock);
+	pthread_cond_signal(&p->work_there);
+	pthread_mutex_unlock(&p->lock);
 	return 0;
 }
 

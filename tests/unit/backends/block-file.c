@@ -260,7 +260,7 @@ static int do_zeroes(
 
 static bool reads_as(struct fixture *f, uint64_t offset, uint64_t len, uint8_t byte)
 {
-	uint8_t *buf = aligned_alloc(4096, len);
+	uint8_t *buf = aligned_alloc(4096, align_up(len, 4096));
 	bool same = true;
 
 	memset(buf, ~byte, len);
