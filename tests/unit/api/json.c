@@ -88,10 +88,11 @@ static const struct {
 static void test_bad(void)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		g_autofree char *shown = g_strescape(bad[i].text, NULL);
 		struct json_object *v = NULL;
 		GError *e = NULL;
 
-		g_test_message("%s", bad[i].text);
+		g_test_message("%s", shown);
 		g_assert_false(json_parse(bad[i].text, strlen(bad[i].text), &v, &e));
 		g_assert_error(e, VMMD_ERROR, VMMD_ERROR_INVALID);
 		g_test_message("-> %s", e->message);
