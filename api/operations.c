@@ -105,7 +105,7 @@ static const struct prop op_status_props[] = {
 	NUMBER("pid", struct op_status, pid, "its process"),
 	PROP_END,
 };
-TABLE(op_status, "status", struct op_status, "State of a VM process");
+TABLE(op_status, "vm-status", struct op_status, "State of a VM process");
 
 static const struct prop op_reason_props[] = {
 	PROP_STR("reason", struct op_reason, reason, 0, NULL, "why"),
@@ -130,7 +130,7 @@ static const struct prop op_exit_props[] = {
 	PROP_STR("reason", struct op_exit, reason, 0, NULL, "why"),
 	PROP_END,
 };
-TABLE(op_exit, "exit", struct op_exit, "How a VM process ended");
+TABLE(op_exit, "vm-exit", struct op_exit, "How a VM process ended");
 
 static const struct prop op_io_error_props[] = {
 	PROP_STR("disk", struct op_io_error, disk, 0, NULL, "id of the disk"),
@@ -199,7 +199,7 @@ static const struct prop op_stats_props[] = {
 		"devices that counted something"),
 	PROP_END,
 };
-TABLE(op_stats, "stats", struct op_stats, "Counters of a VM since its start");
+TABLE(op_stats, "vm-stats", struct op_stats, "Counters of a VM since its start");
 
 /* ---- the rows ---- */
 

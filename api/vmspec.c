@@ -544,10 +544,10 @@ static const struct prop device_props[] = {
 		.doc = "name of the device as in docs/devices.md"},
 	PROP_STR("id", struct spec_device, id, VM_NAME_MAX, NULL,
 		"its name within the VM; absent: dev0, …"),
-	PROP_EXTRA(struct spec_device, props, "a property of the device"),
 	PROP_OBJECT("chardev", struct spec_device, chardev, &chardev_table, 0,
 		"where its stream goes, if it has one"),
 	PROP_PCI("addr", struct spec_device, addr, "PCI slot, hexadecimal, if it is a PCI device"),
+	PROP_EXTRA(struct spec_device, props, "a property of the device"),
 	PROP_END,
 };
 
