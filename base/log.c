@@ -21,8 +21,9 @@ static struct {
 	char *program;
 	char *vm;
 	enum log_level max;
-	int journal; /* datagram socket, or -1: stderr */
-} log_to = {.max = LOG_LEVEL_NOTICE, .journal = -1};
+	int journal;           /* datagram socket, or -1: stderr */
+	char signal_head[256]; /* what stands before the text of a line from a signal handler */
+} log_to = {.max = LOG_LEVEL_NOTICE, .journal = -1, .signal_head = "vmmd: warning: "};
 
 /* Whether stderr is the stream that systemd connected to the journal (systemd.exec(5), $JOURNAL_STREAM). */
 static bool stderr_is_journal(void)
@@ -45,6 +46,34 @@ static int journal_connect(void)
 	return fd;
 }
 
+/* The text comes last, so that a handler has only to append it and a newline. */
+static void make_signal_head(void)
+{
+	char *head = log_to.signal_head;
+	size_t size = sizeof(log_to.signal_head);
+
+	if (log_to.journal >= 0)
+		snprintf(head, size,
+			"PRIORITY=4\nSYSLOG_IDENTIFIER=%.64s\n%s%.64s%sMESSAGE=", log_to.program,
+			log_to.vm ? "VM=" : "", log_to.vm ? log_to.vm : "", log_to.vm ? "\n" : "");
+	else
+		snprintf(head, size, "%.64s: %.64s%swarning: ", log_to.program,
+			log_to.vm ? log_to.vm : "", log_to.vm ? ": " : "");
+}
+
+void log_signal(const char *text, size_t n)
+{
+	char buf[sizeof(log_to.signal_head) + 257];
+	size_t head = strlen(log_to.signal_head);
+
+	n = MIN(n, (size_t)256);
+	memcpy(buf, log_to.signal_head, head);
+	memcpy(buf + head, text, n);
+	buf[head + n] = '\n';
+	if (write(log_to.journal >= 0 ? log_to.journal : STDERR_FILENO, buf, head + n + 1) < 0)
+		return;
+}
+
 void log_open(const char *program, const char *vm, enum log_level max)
 {
 	g_free(log_to.program);
@@ -55,6 +84,7 @@ void log_open(const char *program, const char *vm, enum log_level max)
 	fd_close(&log_to.journal);
 	if (stderr_is_journal())
 		log_to.journal = journal_connect();
+	make_signal_head();
 }
 
 /* Copies @src to @dst (LINE_MAX_BYTES) with control characters shown, so that no guest or client text forges lines. */

@@ -29,6 +29,12 @@ void log_open(const char *program, const char *vm, enum log_level max);
 /* One line, without newline. Control characters of the message are shown as \xNN. */
 void log_msg(enum log_level level, const char *dev, const char *fmt, ...) __printf(3, 4);
 
+/*
+ * From a signal handler: one line of printable text, as a warning, where the log goes. Async-signal-safe. At most 256 bytes;
+ * the caller bounds its rate.
+ */
+void log_signal(const char *text, size_t n);
+
 #define log_error(...)   log_msg(LOG_LEVEL_ERROR, NULL, __VA_ARGS__)
 #define log_warning(...) log_msg(LOG_LEVEL_WARNING, NULL, __VA_ARGS__)
 #define log_notice(...)  log_msg(LOG_LEVEL_NOTICE, NULL, __VA_ARGS__)

@@ -7,14 +7,19 @@
 #include <linux/landlock.h>
 #include <linux/seccomp.h>
 #include <sched.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <time.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/fdpass.h"
+#include "base/log.h"
+#include "base/syscall-names.gen.h"
 
 /* Mounts, System V IPC, host name; the network too unless the process is there for it. */
 static bool enter_namespaces(const struct sandbox_conf *conf, unsigned *done, GError **error)
@@ -122,13 +127,124 @@ bool sandbox_enter(const struct sandbox_conf *conf, unsigned *ret_done, GError *
 	return conf->keep_network || enter_landlock(ret_done, error);
 }
 
-int sandbox_seccomp(const struct sock_filter *prog, unsigned short len)
-{
-	struct sock_fprog p = {.len = len, .filter = (struct sock_filter *)(uintptr_t)prog};
+/* ---- system call filters ---- */
 
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
-		syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &p) < 0)
+/* si_code SYS_SECCOMP of the kernel's asm-generic/siginfo.h, which does not mix with the C library's <signal.h>. */
+#define TRAPPED_BY_FILTER 1
+
+static __thread const char *thread_role;
+static uint64_t traps; /* atomic */
+
+/* One thread at a time writes its line; a thread that finds another one at it is only counted. */
+static struct {
+	bool busy; /* atomic */
+	struct ratelimit limit;
+} trap_log = {.limit = RATELIMIT_INIT(NSEC_PER_SEC, 10)};
+
+static size_t append(char *buf, size_t size, size_t n, const char *s)
+{
+	while (*s && n + 1 < size)
+		buf[n++] = *s++;
+	return n;
+}
+
+static size_t append_number(char *buf, size_t size, size_t n, uint64_t v)
+{
+	char digits[21];
+	size_t i = sizeof(digits) - 1;
+
+	digits[i] = '\0';
+	do
+		digits[--i] = (char)('0' + v % 10);
+	while (v /= 10);
+	return append(buf, size, n, digits + i);
+}
+
+/* "the vcpu thread is not allowed openat (system call 257), 4 more not logged". Async-signal-safe. */
+static void log_trap(unsigned nr, uint64_t missed)
+{
+	const char *name = nr < ARRAY_SIZE(syscall_names) ? syscall_names[nr] : "";
+	char text[160];
+	size_t n = 0;
+
+	n = append(text, sizeof(text), n, "sandbox: the ");
+	n = append(text, sizeof(text), n, thread_role ? thread_role : "unnamed");
+	n = append(text, sizeof(text), n, " thread is not allowed ");
+	n = append(text, sizeof(text), n, *name ? name : "an unknown one");
+	n = append(text, sizeof(text), n, " (system call ");
+	n = append_number(text, sizeof(text), n, nr);
+	n = append(text, sizeof(text), n, ")");
+	if (missed) {
+		n = append(text, sizeof(text), n, ", ");
+		n = append_number(text, sizeof(text), n, missed);
+		n = append(text, sizeof(text), n, " more not logged");
+	}
+	log_signal(text, n);
+}
+
+static int64_t monotonic_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
+}
+
+/* The kernel has left the call undone; what RAX holds on return is its result. */
+static void trap_handler(int sig, siginfo_t *info, void *context)
+{
+	ucontext_t *uc = context;
+	int saved = errno;
+	uint64_t missed;
+
+	if (info->si_code != TRAPPED_BY_FILTER)
+		return;
+	__atomic_fetch_add(&traps, 1, __ATOMIC_RELAXED);
+	uc->uc_mcontext.gregs[REG_RAX] = -EPERM;
+	if (!__atomic_exchange_n(&trap_log.busy, true, __ATOMIC_ACQUIRE)) {
+		if (ratelimit_ok(&trap_log.limit, monotonic_ns(), &missed))
+			log_trap((unsigned)info->si_syscall, missed);
+		__atomic_store_n(&trap_log.busy, false, __ATOMIC_RELEASE);
+	}
+	errno = saved;
+}
+
+int sandbox_trap_init(void)
+{
+	struct sigaction sa = {.sa_sigaction = trap_handler, .sa_flags = SA_SIGINFO | SA_NODEFER};
+
+	return sigaction(SIGSYS, &sa, NULL) < 0 ? -errno : 0;
+}
+
+uint64_t sandbox_trap_count(void)
+{
+	return __atomic_load_n(&traps, __ATOMIC_RELAXED);
+}
+
+/* @prog with the process's id for SANDBOX_SELF; the caller frees it. */
+static struct sock_filter *fill_in_self(const struct sock_filter *prog, unsigned short len)
+{
+	struct sock_filter *own = g_memdup2(prog, len * sizeof(*prog));
+
+	for (unsigned i = 0; i < len; i++) {
+		if (own[i].code == (BPF_JMP | BPF_JEQ | BPF_K) && own[i].k == SANDBOX_SELF)
+			own[i].k = (uint32_t)getpid();
+	}
+	return own;
+}
+
+/* no_new_privs is set only when it is missing: a thread that already has a filter may not call prctl(2) any more. */
+int sandbox_seccomp(const char *role, const struct sock_filter *prog, unsigned short len)
+{
+	g_autofree struct sock_filter *own = fill_in_self(prog, len);
+	struct sock_fprog p = {.len = len, .filter = own};
+	long r = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &p);
+
+	if (r < 0 && errno == EACCES && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0)
+		r = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &p);
+	if (r < 0)
 		return -errno;
+	thread_role = role;
 	return 0;
 }
 

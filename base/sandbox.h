@@ -2,8 +2,8 @@
 /*
  * sandbox.h - how a process gives up what it does not need.
  *
- * Order: open everything, sandbox_enter() while still single threaded, start threads, sandbox_seccomp() on each. After that
- * the process opens no path, makes no socket, gains no privilege. What each step did is reported, so that
+ * Order: open everything, sandbox_enter() while still single threaded, sandbox_trap_init(), start threads, sandbox_seccomp()
+ * on each. After that the process opens no path, makes no socket, gains no privilege. What each step did is reported, so that
  * `what can it still do` can be answered from outside.
  */
 #ifndef BASE_SANDBOX_H
@@ -42,9 +42,23 @@ struct sandbox_conf {
 bool sandbox_enter(const struct sandbox_conf *conf, unsigned *ret_done, GError **error);
 
 /*
- * Loads a filter that the build compiled (tools/seccomp-gen) on the calling thread. Irrevocable. 0 or -errno.
+ * What a filter refuses from now on is logged by name, counted, and fails with EPERM, instead of ending the process: a
+ * guest gains nothing by it and an operator sees it. Installs the process's SIGSYS handler; no thread may block that signal.
+ * Before the first filter, after log_open(). 0 or -errno.
  */
-int sandbox_seccomp(const struct sock_filter *prog, unsigned short len);
+int sandbox_trap_init(void);
+
+/* System calls refused so far, in the whole process. Any thread. */
+uint64_t sandbox_trap_count(void);
+
+/* In a compiled filter this constant stands for the process's own id, which is put in as the filter is loaded. */
+#define SANDBOX_SELF 0x464c4553u
+
+/*
+ * Loads a filter that the build compiled (tools/seccomp-gen) on the calling thread and on those that it will start.
+ * Irrevocable; further filters only take away. @role names the thread in the log (static string). 0 or -errno.
+ */
+int sandbox_seccomp(const char *role, const struct sock_filter *prog, unsigned short len);
 
 /* "no-new-privs,uid,…" for the log and the API; free with g_free(). */
 char *sandbox_describe(unsigned done);
