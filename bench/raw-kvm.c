@@ -79,13 +79,14 @@ static void set_memory(int vm, uint8_t *ram, uint8_t *firmware)
 
 static void set_cpuid(int kvm, int vcpu)
 {
-	static struct {
-		struct kvm_cpuid2 head;
-		struct kvm_cpuid_entry2 entries[MAX_CPUID];
-	} c = {.head = {.nent = MAX_CPUID}};
+	struct kvm_cpuid2 *c = calloc(1, sizeof(*c) + MAX_CPUID * sizeof(c->entries[0]));
 
-	kvm_ioctl(kvm, KVM_GET_SUPPORTED_CPUID, &c, "supported CPUID");
-	kvm_ioctl(vcpu, KVM_SET_CPUID2, &c, "CPUID");
+	if (!c)
+		die("calloc");
+	c->nent = MAX_CPUID;
+	kvm_ioctl(kvm, KVM_GET_SUPPORTED_CPUID, c, "supported CPUID");
+	kvm_ioctl(vcpu, KVM_SET_CPUID2, c, "CPUID");
+	free(c);
 }
 
 static void put(const void *data, size_t n)

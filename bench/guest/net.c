@@ -21,7 +21,7 @@ struct ether {
 	uint8_t to[6], from[6];
 	uint16_t type;
 	uint32_t sequence;
-};
+} __attribute__((packed));
 
 struct buffer {
 	struct {

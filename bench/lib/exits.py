@@ -98,9 +98,9 @@ def measure_syscalls(tools, machine, folder, disk, depth, figures):
 def make_figures():
     result = [Figure(name, "ns", "<=300ns", PEER) for name in PORTS]
     for depth in DEPTHS:
-        result += [Figure(f"exits.blk_qd{depth}.exits", "", "<=1x", PEER),
+        result += [Figure(f"exits.blk_qd{depth}.exits", "", "<=1x", PEER, resolution=0.01),
                    Figure(f"exits.blk_qd{depth}.doorbells", "", "<=0", PEER),
-                   Figure(f"exits.blk_qd{depth}.syscalls", "", "<=1x", PEER)]
+                   Figure(f"exits.blk_qd{depth}.syscalls", "", "<=1x", PEER, resolution=0.01)]
     return {figure.name: figure for figure in result}
 
 

@@ -9,33 +9,43 @@ class Figure:
     """One quantity of all VMMs.
 
     target is "<=4ms" (of ours, in unit) or "<=1x" (of the ratio of ours to the peer's); peer is the
-    name of the VMM to compare with.
+    name of the VMM to compare with.  Medians are rounded to resolution, so that a count which is
+    zero but for the noise is zero.
     """
 
-    def __init__(self, name, unit, target, peer):
+    def __init__(self, name, unit, target, peer, resolution=None):
         self.name, self.unit, self.target, self.peer = name, unit, target, peer
         self.comparison, limit, suffix = re.fullmatch(r"(<=|>=)([0-9.]+)(.*)", target).groups()
         self.limit = float(limit)
-        self.relative = suffix == "x" and unit != "x"
+        self.relative = suffix == "x"
+        self.resolution = resolution
         self.samples = {}
 
     def add(self, vmm_name, value):
         self.samples.setdefault(vmm_name, []).append(value)
 
     def median(self, vmm_name):
+        """None if that VMM was not measured."""
         samples = self.samples.get(vmm_name)
-        return statistics.median(samples) if samples else None
+        if not samples:
+            return None
+        value = statistics.median(samples)
+        return round(value / self.resolution) * self.resolution if self.resolution else value
 
     def ratio(self, ours):
+        """None without a peer, or with one of zero."""
         mine, theirs = self.median(ours), self.median(self.peer)
         return mine / theirs if mine is not None and theirs else None
 
     def met(self, ours):
-        """Is the target met?  With nothing to compare with, a ratio is not."""
-        value = self.ratio(ours) if self.relative else self.median(ours)
-        if value is None:
-            return False
-        return value <= self.limit if self.comparison == "<=" else value >= self.limit
+        """Is the target met?  With no peer to compare with, a relative one is not."""
+        value, limit = self.median(ours), self.limit
+        if self.relative:
+            theirs = self.median(self.peer)
+            if theirs is None:
+                return False
+            limit *= theirs
+        return value <= limit if self.comparison == "<=" else value >= limit
 
     def to_json(self, ours):
         values = {name: {"min": min(s), "median": statistics.median(s), "max": max(s), "runs": s}
