@@ -670,47 +670,29 @@ static void irqfds(void)
 	machine_free(m);
 }
 
-struct connector {
-	struct machine *m;
-	int gsi, fd;
-};
-
-static void *connect_irqfd(void *opaque)
-{
-	struct connector *c = opaque;
-
-	for (unsigned i = 0; i < 301; i++) {
-		bool assign = i % 2 == 0;
-
-		g_assert_cmpint(
-			c->m->accel->ops->irqfd(c->m->accel, c->gsi, c->fd, -1, assign), ==, 0);
-		ring(c->fd);
-	}
-	return NULL;
-}
-
 /* From another thread than the loop's it takes effect there; what was rung last arrives. */
 static void irqfds_from_threads(void)
 {
 	struct machine *m = machine_new();
+	const struct accel_ops *ops = m->accel->ops;
 	struct accel_msi msi = {.addr = 0x4000, .data = 1};
-	struct connector c = {.m = m, .fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
+	int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), gsi = ops->gsi_alloc(m->accel);
 	uint64_t n;
-	pthread_t t;
 
-	c.gsi = m->accel->ops->gsi_alloc(m->accel);
-	m->accel->ops->route_set(m->accel, c.gsi, &msi);
-	m->accel->ops->route_commit(m->accel);
-	g_assert_cmpint(pthread_create(&t, NULL, connect_irqfd, &c), ==, 0);
-	for (unsigned i = 0; i < 300; i++)
-		turn(m);
-	g_assert_cmpint(pthread_join(t, NULL), ==, 0);
+	ops->route_set(m->accel, gsi, &msi);
+	ops->route_commit(m->accel);
+	g_assert_true(loop_thread_start(m->loop, NULL));
+	for (unsigned i = 0; i < 301; i++) {
+		g_assert_cmpint(ops->irqfd(m->accel, gsi, fd, -1, i % 2 == 0), ==, 0);
+		ring(fd);
+	}
+	loop_thread_join(m->loop);
 	for (unsigned i = 0; i < 5; i++)
 		turn(m);
 	say(m, "readl 0x4000", "OK 0x0000000000000001");
-	g_assert_cmpint(read(c.fd, &n, sizeof(n)), ==, -1);
-	g_assert_cmpint(m->accel->ops->irqfd(m->accel, c.gsi, c.fd, -1, false), ==, 0);
-	close(c.fd);
+	g_assert_cmpint(read(fd, &n, sizeof(n)), ==, -1);
+	g_assert_cmpint(ops->irqfd(m->accel, gsi, fd, -1, false), ==, 0);
+	close(fd);
 	machine_free(m);
 }
 
