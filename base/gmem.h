@@ -157,6 +157,15 @@ static inline const struct iovec *giov_iovec(const struct giov *v)
 int __must_check giov_add_gpa(struct gmem *g, gpa_t gpa, uint64_t n, bool writable,
 	struct iovec *segs, unsigned room, unsigned *used);
 
+/*
+ * The first @n entries at @segs, filled by giov_slice(), giov_add_gpa() and giov_from_buf(), as one payload of @size bytes:
+ * for devices that put several behind each other.
+ */
+static inline struct giov giov_from_segs(const struct iovec *segs, unsigned n, size_t size)
+{
+	return (struct giov){.segs__ = segs, .n = n, .size = size};
+}
+
 /* Host memory as payload (emulated devices with their own buffers, tests). @seg is one entry of the caller. */
 struct giov giov_from_buf(struct iovec *seg, void *buf, size_t n);
 

@@ -5,12 +5,12 @@
 
 #include "base/qs.h"
 
-#define DESC_SIZE      16
-#define PACKED_AVAIL   0x0080
-#define PACKED_USED    0x8000
-#define EVENT_ENABLE   0
-#define EVENT_DISABLE  1
-#define EVENT_DESC     2
+#define DESC_SIZE     16
+#define PACKED_AVAIL  0x0080
+#define PACKED_USED   0x8000
+#define EVENT_ENABLE  0
+#define EVENT_DISABLE 1
+#define EVENT_DESC    2
 
 struct desc {
 	uint64_t addr;
@@ -75,10 +75,12 @@ static bool event_passed(uint16_t event, uint16_t new, uint16_t old)
 
 uint64_t guest_vq_bytes(uint16_t size)
 {
-	return align_up(size * DESC_SIZE, 4096) + align_up(6 + 2 * size, 4096) + align_up(6 + 8 * size, 4096);
+	return align_up(size * DESC_SIZE, 4096) + align_up(6 + 2 * size, 4096) +
+	       align_up(6 + 8 * size, 4096);
 }
 
-void guest_vq_init(struct guest_vq *q, struct gmem *g, uint64_t base, uint16_t size, bool packed, bool event_idx)
+void guest_vq_init(struct guest_vq *q, struct gmem *g, uint64_t base, uint16_t size, bool packed,
+	bool event_idx)
 {
 	g_autofree void *zero = g_malloc0(guest_vq_bytes(size));
 
@@ -99,7 +101,8 @@ void guest_vq_init(struct guest_vq *q, struct gmem *g, uint64_t base, uint16_t s
 	}
 }
 
-void guest_vq_set_desc(struct guest_vq *q, uint64_t at, uint64_t addr, uint32_t len, uint16_t flags, uint16_t next)
+void guest_vq_set_desc(
+	struct guest_vq *q, uint64_t at, uint64_t addr, uint32_t len, uint16_t flags, uint16_t next)
 {
 	struct desc d = {addr, len, q->packed ? next : flags, q->packed ? flags : next};
 
@@ -120,7 +123,8 @@ static void fill_table(struct guest_vq *q, const struct guest_buf *bufs, unsigne
 
 		if (q->packed)
 			flags &= GUEST_DESC_WRITE;
-		guest_vq_set_desc(q, table + i * DESC_SIZE, bufs[i].gpa, bufs[i].len, flags, (uint16_t)(i + 1));
+		guest_vq_set_desc(q, table + i * DESC_SIZE, bufs[i].gpa, bufs[i].len, flags,
+			(uint16_t)(i + 1));
 	}
 }
 
@@ -137,9 +141,11 @@ static int split_add(struct guest_vq *q, const struct guest_buf *bufs, unsigned 
 	if (q->n_free < n)
 		return -1;
 	for (unsigned k = 0; k < n; k++) {
-		uint16_t flags = buf_flags(&bufs[k], k + 1 == n) | (table ? GUEST_DESC_INDIRECT : 0);
+		uint16_t flags = buf_flags(&bufs[k], k + 1 == n) |
+				 (table ? GUEST_DESC_INDIRECT : 0);
 
-		guest_vq_set_desc(q, q->desc + i * DESC_SIZE, bufs[k].gpa, bufs[k].len, flags, q->next[i]);
+		guest_vq_set_desc(
+			q, q->desc + i * DESC_SIZE, bufs[k].gpa, bufs[k].len, flags, q->next[i]);
 		i = q->next[i];
 	}
 	q->free_head = i;
@@ -191,7 +197,8 @@ static void split_interrupts(struct guest_vq *q, bool on)
 {
 	if (q->event_idx)
 		/* Off: an index that is half the range away. */
-		guest_write16(q->gmem, q->driver + 4 + 2 * q->size, on ? q->used_idx : q->used_idx + 0x8000);
+		guest_write16(q->gmem, q->driver + 4 + 2 * q->size,
+			on ? q->used_idx : q->used_idx + 0x8000);
 	else
 		guest_write16(q->gmem, q->driver, !on);
 }
@@ -227,11 +234,12 @@ static int packed_add(struct guest_vq *q, const struct guest_buf *bufs, unsigned
 	id = q->free_ids[--q->n_free_ids];
 	for (unsigned k = 0; k < n; k++) {
 		uint64_t at = q->desc + q->avail_slot * DESC_SIZE;
-		uint16_t flags = buf_flags(&bufs[k], k + 1 == n) | (table ? GUEST_DESC_INDIRECT : 0) |
-				 packed_avail_flags(q);
+		uint16_t flags = buf_flags(&bufs[k], k + 1 == n) |
+				 (table ? GUEST_DESC_INDIRECT : 0) | packed_avail_flags(q);
 
 		/* The first descriptor's flags are held back until all is published. */
-		guest_write(q->gmem, at, &(struct desc){bufs[k].gpa, bufs[k].len, id, 0}, DESC_SIZE - 2);
+		guest_write(q->gmem, at, &(struct desc){bufs[k].gpa, bufs[k].len, id, 0},
+			DESC_SIZE - 2);
 		if (q->unpublished) {
 			guest_write16(q->gmem, at + 14, flags);
 		} else {
@@ -291,7 +299,8 @@ static void packed_interrupts(struct guest_vq *q, bool on)
 	uint32_t v = EVENT_DISABLE << 16;
 
 	if (on)
-		v = q->event_idx ? EVENT_DESC << 16 | (uint32_t)q->used_wrap << 15 | q->used_slot : EVENT_ENABLE << 16;
+		v = q->event_idx ? EVENT_DESC << 16 | (uint32_t)q->used_wrap << 15 | q->used_slot
+				 : EVENT_ENABLE << 16;
 	qs_enter();
 	__atomic_store_n((uint32_t *)word(q->gmem, q->driver, 4), v, __ATOMIC_RELEASE);
 	qs_leave();

@@ -12,7 +12,7 @@
 
 #define GUEST_VQ_MAX 1024
 
-#define GUEST_DESC_NEXT	    1
+#define GUEST_DESC_NEXT     1
 #define GUEST_DESC_WRITE    2
 #define GUEST_DESC_INDIRECT 4
 
@@ -37,24 +37,26 @@ struct guest_vq {
 	/* split */
 	uint16_t free_head, n_free;
 	uint16_t next[GUEST_VQ_MAX];
-	uint16_t avail_idx;	/* next to fill */
-	uint16_t used_idx;	/* next to look at */
+	uint16_t avail_idx;     /* next to fill */
+	uint16_t used_idx;      /* next to look at */
 	uint16_t published_idx; /* what the device can see */
 
 	/* packed */
 	uint16_t avail_slot, used_slot;
 	bool avail_wrap, used_wrap;
 	uint16_t first_slot, first_flags; /* of what is not published yet */
-	uint16_t unpublished;		  /* slots */
+	uint16_t unpublished;             /* slots */
 	uint16_t free_ids[GUEST_VQ_MAX], n_free_ids;
 
-	uint16_t n_desc[GUEST_VQ_MAX]; /* ring descriptors of the chain with this id; 0: not in use */
+	uint16_t n_desc
+		[GUEST_VQ_MAX]; /* ring descriptors of the chain with this id; 0: not in use */
 };
 
 /* Bytes that a queue of @size takes at its base, whatever its layout. */
 uint64_t guest_vq_bytes(uint16_t size);
 /* An empty ring at @base (4 KiB aligned); fills ->desc, ->driver, ->device. */
-void guest_vq_init(struct guest_vq *q, struct gmem *g, uint64_t base, uint16_t size, bool packed, bool event_idx);
+void guest_vq_init(struct guest_vq *q, struct gmem *g, uint64_t base, uint16_t size, bool packed,
+	bool event_idx);
 
 /*
  * Puts a chain into the ring, through an indirect table at @table unless that is 0. Its id, or -1 when the ring has no room. The device
@@ -73,6 +75,7 @@ void guest_vq_disable_interrupts(struct guest_vq *q);
 bool guest_vq_enable_interrupts(struct guest_vq *q);
 
 /* For hostile tests: one descriptor of a ring or of an indirect table at @at. */
-void guest_vq_set_desc(struct guest_vq *q, uint64_t at, uint64_t addr, uint32_t len, uint16_t flags, uint16_t next);
+void guest_vq_set_desc(struct guest_vq *q, uint64_t at, uint64_t addr, uint32_t len, uint16_t flags,
+	uint16_t next);
 
 #endif

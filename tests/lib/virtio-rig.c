@@ -107,9 +107,11 @@ void rig_set_status(struct rig *r, uint8_t status)
 /* Section 4.1.4: the first capability of each type counts. */
 static void find_structures(struct rig *r)
 {
-	uint64_t *const where[] = {[1] = &r->common, [2] = &r->notify, [3] = &r->isr, [4] = &r->config};
+	uint64_t *const where[] = {
+		[1] = &r->common, [2] = &r->notify, [3] = &r->isr, [4] = &r->config};
 
-	for (unsigned cap = rig_cfg_read(r, PCI_CAP_PTR, 1); cap; cap = rig_cfg_read(r, cap + 1, 1)) {
+	for (unsigned cap = rig_cfg_read(r, PCI_CAP_PTR, 1); cap;
+		cap = rig_cfg_read(r, cap + 1, 1)) {
 		unsigned type = rig_cfg_read(r, cap + 3, 1);
 
 		if (rig_cfg_read(r, cap, 1) != PCI_CAP_VENDOR || type < 1 || type > 4)
@@ -191,7 +193,8 @@ bool rig_negotiate(struct rig *r, uint64_t features)
 		rig_set_common(r, RIG_DRIVER_FEATURE_SELECT, 4, i);
 		rig_set_common(r, RIG_DRIVER_FEATURE, 4, features >> (32 * i) & 0xffffffff);
 	}
-	rig_set_status(r, VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER | VIRTIO_STATUS_FEATURES_OK);
+	rig_set_status(
+		r, VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER | VIRTIO_STATUS_FEATURES_OK);
 	return rig_status(r) & VIRTIO_STATUS_FEATURES_OK;
 }
 

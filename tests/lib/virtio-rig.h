@@ -15,12 +15,12 @@
 #include "tests/lib/guest-vq.h"
 #include "virtio-backends/virtio/virtio-pci.h"
 
-#define RIG_RAM	      (16 * MiB)
+#define RIG_RAM       (16 * MiB)
 #define RIG_RING(i)   (0x100000 * ((uint64_t)(i) + 1))
 #define RIG_BAR4      0xfe000000
 #define RIG_BAR1      0xfe100000
 #define RIG_MSIX_DATA 0x4100 /* + vector */
-#define RIG_QUEUES    8	     /* that the rig's own driver can set up */
+#define RIG_QUEUES    8      /* that the rig's own driver can set up */
 
 /* Registers in BAR 4, from the specification, section 4.1.4.3; found by their capabilities. */
 enum {

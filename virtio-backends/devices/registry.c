@@ -3,6 +3,8 @@
 
 const struct dev_ops *const virtio_devices[] = {
 	&virtio_blk_pci_ops,
+	&virtio_net_pci_ops,
+	&virtio_console_pci_ops,
 	&virtio_rng_pci_ops,
 	NULL,
 };

@@ -15,9 +15,9 @@
 #include "base/qs.h"
 #include "virtio-backends/devices/devices.h"
 
-#define SECTOR	      512
-#define ID_SIZE	      20 /* bytes of GET_ID */
-#define MIN_SEGMENT   4096
+#define SECTOR         512
+#define ID_SIZE        20 /* bytes of GET_ID */
+#define MIN_SEGMENT    4096
 #define BLK_QUEUE_SIZE 256
 
 enum {
@@ -73,9 +73,9 @@ struct vblk_queue {
 	struct virtio_blk *vb;
 	struct vqueue *q;
 	struct blk_queue *bq;
-	struct blk_info info; /* [q] as of start, and brought up to date by info_call */
-	bool draining;	      /* [q] vqueue_drained() is owed */
-	int waiting;	      /* atomic: for the disk to be drained */
+	struct blk_info info;          /* [q] as of start, and brought up to date by info_call */
+	bool draining;                 /* [q] vqueue_drained() is owed */
+	int waiting;                   /* atomic: for the disk to be drained */
 	struct loop_call stopped_call; /* on the main loop: this queue submits no more */
 	struct loop_call idle_call;    /* on the queue's loop: what is in flight is parked */
 	struct loop_call info_call;    /* on the queue's loop: the disk was resized */
@@ -89,8 +89,8 @@ struct virtio_blk {
 	int writeback; /* atomic: the driver wants a write cache */
 
 	struct async_group *quiescing; /* main thread, like the next two */
-	unsigned to_stop;	       /* queues that may still submit */
-	bool drained;		       /* blk_drain_begin() was called */
+	unsigned to_stop;              /* queues that may still submit */
+	bool drained;                  /* blk_drain_begin() was called */
 
 	char *serial;
 	uint16_t num_queues, queue_size;
@@ -436,7 +436,7 @@ static void vblk_config_write(struct vdev *v, unsigned off, const uint8_t *buf, 
 }
 
 /* Section 5.2.5.2: without CONFIG_WCE a driver that cannot flush gets write-through. */
-static int vblk_start(struct vdev *v)
+static int vblk_start(struct vdev *v, bool resumed)
 {
 	struct virtio_blk *vb = v->priv;
 	bool writeback = vdev_has_feature(v, F_FLUSH);
@@ -470,7 +470,8 @@ static void resized(struct blk_listener *l)
 			loop_post(v->queues[i].loop, &vb->queues[i].info_call);
 	}
 	dev_unlock(v->dev);
-	vdev_config_update(v, offsetof(struct blk_config, capacity), &c.capacity, sizeof(c.capacity));
+	vdev_config_update(
+		v, offsetof(struct blk_config, capacity), &c.capacity, sizeof(c.capacity));
 }
 
 static const struct vdev_ops vblk_ops = {
@@ -508,8 +509,8 @@ static bool open_queues(struct virtio_blk *vb, GError **error)
 		q->info_call.fn = info_called;
 		err = blk_queue_open(vb->blk, q->q->loop, &q->bq);
 		if (err < 0)
-			return err_set_errno(error, -err, "device %s: queue %u of disk %s", vb->vp.pci.dev.id, i,
-				vb->blk->id);
+			return err_set_errno(error, -err, "device %s: queue %u of disk %s",
+				vb->vp.pci.dev.id, i, vb->blk->id);
 	}
 	return true;
 }
@@ -527,8 +528,8 @@ static bool vblk_realize(struct dev *d, GError **error)
 	if (!vb->blk)
 		return err_set(error, VMMD_ERROR_INVALID, "device %s: it has no disk", d->id);
 	if (!is_power_of_2(vb->queue_size))
-		return err_set(error, VMMD_ERROR_INVALID, "device %s: queue-size %u is not a power of two", d->id,
-			vb->queue_size);
+		return err_set(error, VMMD_ERROR_INVALID,
+			"device %s: queue-size %u is not a power of two", d->id, vb->queue_size);
 	if (!virtio_pci_init(&vb->vp, &vblk_ops, vb, &conf, error) || !open_queues(vb, error))
 		return false;
 	make_config(vb, &c);
@@ -566,17 +567,19 @@ static int vblk_post_load(struct dev *d)
 	return virtio_pci_post_load(d);
 }
 
-static const struct prop vblk_props[] = {
-	VIRTIO_PCI_PROPS(struct virtio_blk, vp),
-	PROP_STR("serial", struct virtio_blk, serial, ID_SIZE, NULL, "serial number that the guest sees, at most 20 bytes"),
-	PROP_U16("num-queues", struct virtio_blk, num_queues, 1, VIRTIO_MAX_QUEUES, 1, "request queues"),
+static const struct prop vblk_props[] = {VIRTIO_PCI_PROPS(struct virtio_blk, vp),
+	PROP_STR("serial", struct virtio_blk, serial, ID_SIZE, NULL,
+		"serial number that the guest sees, at most 20 bytes"),
+	PROP_U16("num-queues", struct virtio_blk, num_queues, 1, VIRTIO_MAX_QUEUES, 1,
+		"request queues"),
 	PROP_U16("queue-size", struct virtio_blk, queue_size, 4, VQ_SIZE_MAX, BLK_QUEUE_SIZE,
 		"entries of each queue, a power of two"),
-	PROP_BOOL("config-wce", struct virtio_blk, config_wce, true, "let the guest switch the write cache on and off"),
+	PROP_BOOL("config-wce", struct virtio_blk, config_wce, true,
+		"let the guest switch the write cache on and off"),
 	PROP_BOOL("discard", struct virtio_blk, discard, true, "offer discard if the disk can"),
-	PROP_BOOL("write-zeroes", struct virtio_blk, write_zeroes, true, "offer write zeroes if the disk can"),
-	PROP_END
-};
+	PROP_BOOL("write-zeroes", struct virtio_blk, write_zeroes, true,
+		"offer write zeroes if the disk can"),
+	PROP_END};
 
 static const struct prop_table vblk_prop_table = {
 	.name = "virtio-blk-pci",

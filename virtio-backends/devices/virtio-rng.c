@@ -11,13 +11,13 @@
 #include "virtio-backends/devices/devices.h"
 
 #define RNG_QUEUE_SIZE 8
-#define CHUNK	       256 /* bytes that getrandom() gives without being interrupted */
+#define CHUNK          256 /* bytes that getrandom() gives without being interrupted */
 #define REQUEST_MAX    (64 * KiB)
 
 struct virtio_rng {
-	struct virtio_pci vp; /* first */
-	uint64_t left;	      /* [q] bytes in this period */
-	int64_t period_end;   /* [q] ns of the host's clock */
+	struct virtio_pci vp;    /* first */
+	uint64_t left;           /* [q] bytes in this period */
+	int64_t period_end;      /* [q] ns of the host's clock */
 	struct loop_timer timer; /* [q] */
 
 	uint64_t max_bytes;
@@ -121,12 +121,12 @@ static void rng_unrealize(struct dev *d)
 	virtio_pci_done(&to_rng(d)->vp);
 }
 
-static const struct prop rng_props[] = {
-	VIRTIO_PCI_PROPS(struct virtio_rng, vp),
-	PROP_SIZE("max-bytes", struct virtio_rng, max_bytes, 1, INT64_MAX, MiB, "random bytes that the guest gets in a period"),
-	PROP_U32("period", struct virtio_rng, period, 1, 3600000, 1000, "length of a period in milliseconds"),
-	PROP_END
-};
+static const struct prop rng_props[] = {VIRTIO_PCI_PROPS(struct virtio_rng, vp),
+	PROP_SIZE("max-bytes", struct virtio_rng, max_bytes, 1, INT64_MAX, MiB,
+		"random bytes that the guest gets in a period"),
+	PROP_U32("period", struct virtio_rng, period, 1, 3600000, 1000,
+		"length of a period in milliseconds"),
+	PROP_END};
 
 static const struct prop_table rng_prop_table = {
 	.name = "virtio-rng-pci",

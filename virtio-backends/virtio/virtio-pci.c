@@ -6,20 +6,20 @@
 
 #include "base/gmem.h"
 
-#define VENDOR_ID    0x1af4
-#define DEVICE_BASE  0x1040 /* + device type, section 4.1.2 */
-#define SUBSYS_ID    0x1100
-#define REVISION     1
-#define INTA	     1
+#define VENDOR_ID   0x1af4
+#define DEVICE_BASE 0x1040 /* + device type, section 4.1.2 */
+#define SUBSYS_ID   0x1100
+#define REVISION    1
+#define INTA        1
 
 /* Structures, section 4.1.4: cfg_type, and where they lie in BAR 4. */
 #define CAP_COMMON 1
 #define CAP_NOTIFY 2
-#define CAP_ISR	   3
+#define CAP_ISR    3
 #define CAP_DEVICE 4
-#define CAP_PCI	   5
+#define CAP_PCI    5
 
-#define BAR	    4
+#define BAR         4
 #define BAR_SIZE    0x4000
 #define PART_SIZE   0x1000
 #define PART_COMMON 0x0000
@@ -33,16 +33,16 @@
 #define MSIX_PBA_MIN 0x800
 
 /* struct virtio_pci_cap and its two extensions. */
-#define CAP_SIZE	16
+#define CAP_SIZE        16
 #define CAP_SIZE_NOTIFY 20
-#define CAP_SIZE_PCI	20
-#define CAP_LEN		2
-#define CAP_TYPE	3
-#define CAP_BAR		4
-#define CAP_OFFSET	8
-#define CAP_LENGTH	12
-#define CAP_MULTIPLIER	16
-#define CAP_PCI_DATA	16
+#define CAP_SIZE_PCI    20
+#define CAP_LEN         2
+#define CAP_TYPE        3
+#define CAP_BAR         4
+#define CAP_OFFSET      8
+#define CAP_LENGTH      12
+#define CAP_MULTIPLIER  16
+#define CAP_PCI_DATA    16
 
 #define ISR_QUEUE  0x1
 #define ISR_CONFIG 0x2
@@ -72,7 +72,8 @@ static void queue_interrupt(struct vdev *v, struct vqueue *q)
 {
 	dev_lock(v->dev);
 	if (!v->reset_due)
-		interrupt(container_of(v, struct virtio_pci, vdev), v->hw.queues[q->index].vector, ISR_QUEUE);
+		interrupt(container_of(v, struct virtio_pci, vdev), v->hw.queues[q->index].vector,
+			ISR_QUEUE);
 	dev_unlock(v->dev);
 }
 
@@ -182,7 +183,7 @@ struct common_reg {
 	void (*write)(struct virtio_pci *vp, uint32_t value);
 };
 
-#define HW(m)	 .member = offsetof(struct vdev_hw, m)
+#define HW(m)    .member = offsetof(struct vdev_hw, m)
 #define QUEUE(m) .of_queue = true, .member = offsetof(struct vqueue_hw, m)
 
 static const struct common_reg common_regs[] = {
@@ -220,7 +221,8 @@ static const struct common_reg *find_reg(uint64_t offset, unsigned size)
 /* Where the register lies; NULL: no such queue. */
 static uint8_t *reg_member(struct virtio_pci *vp, const struct common_reg *reg)
 {
-	uint8_t *base = reg->of_queue ? (uint8_t *)vdev_selected_queue(&vp->vdev) : (uint8_t *)&vp->vdev.hw;
+	uint8_t *base = reg->of_queue ? (uint8_t *)vdev_selected_queue(&vp->vdev)
+				      : (uint8_t *)&vp->vdev.hw;
 
 	return base ? base + reg->member : NULL;
 }
@@ -297,7 +299,8 @@ static uint64_t region_read(struct dev *d, struct region *r, uint64_t offset, un
 	return bar_read(to_virtio_pci(d), offset, size);
 }
 
-static void region_write(struct dev *d, struct region *r, uint64_t offset, unsigned size, uint64_t value)
+static void region_write(
+	struct dev *d, struct region *r, uint64_t offset, unsigned size, uint64_t value)
 {
 	bar_write(to_virtio_pci(d), offset, size, value);
 }
@@ -355,7 +358,8 @@ static const struct pci_ops pci_ops = {
 };
 
 /* A structure of @length bytes at @offset of BAR 4. The capability's offset, or -ENOSPC. */
-static int add_structure(struct virtio_pci *vp, uint8_t type, uint8_t cap_size, uint32_t offset, uint32_t length)
+static int add_structure(
+	struct virtio_pci *vp, uint8_t type, uint8_t cap_size, uint32_t offset, uint32_t length)
 {
 	int cap = pci_cap_add(&vp->pci, PCI_CAP_VENDOR, cap_size);
 	uint8_t *cfg;
@@ -434,8 +438,8 @@ static void init_bar(struct virtio_pci *vp)
 	pci_bar_init(&vp->pci, BAR, &vp->bar, true, true);
 }
 
-bool virtio_pci_init(struct virtio_pci *vp, const struct vdev_ops *ops, void *priv, const struct virtio_pci_conf *conf,
-	GError **error)
+bool virtio_pci_init(struct virtio_pci *vp, const struct vdev_ops *ops, void *priv,
+	const struct virtio_pci_conf *conf, GError **error)
 {
 	struct dev *d = &vp->pci.dev;
 	struct pci_conf pci = {
@@ -454,7 +458,8 @@ bool virtio_pci_init(struct virtio_pci *vp, const struct vdev_ops *ops, void *pr
 	vp->vdev.transport = &transport_ops;
 	vp->vdev.priv = priv;
 	vp->vdev.packed = vp->packed;
-	if (!vdev_init(&vp->vdev, d, ops, conf->n_queues, conf->queue_size, vp->loop ? vp->loop : d->bus->loop, error))
+	if (!vdev_init(&vp->vdev, d, ops, conf->n_queues, conf->queue_size,
+		    vp->loop ? vp->loop : d->bus->loop, error))
 		return false;
 	err = init_msix(vp);
 	if (err < 0)
@@ -505,7 +510,8 @@ int virtio_pci_post_load(struct dev *d)
 		if (vector != VIRTIO_NO_VECTOR && i < v->n_queues && vector >= vp->pci.nvectors)
 			err = -EINVAL;
 	}
-	if (!err && v->hw.config_vector != VIRTIO_NO_VECTOR && v->hw.config_vector >= vp->pci.nvectors)
+	if (!err && v->hw.config_vector != VIRTIO_NO_VECTOR &&
+		v->hw.config_vector >= vp->pci.nvectors)
 		err = -EINVAL;
 	if (!err)
 		err = vdev_post_load(v);

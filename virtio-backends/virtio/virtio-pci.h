@@ -18,10 +18,12 @@ struct virtio_pci {
 	struct vdev vdev;
 	struct region msix_bar, bar;
 	struct region_doorbell *doorbells;
-	uint8_t cfg_cap;    /* offset of the VIRTIO_PCI_CAP_PCI_CFG capability, section 4.1.4.9 */
-	uint32_t vectors;   /* property: MSI-X vectors, 0: one a queue and one for configuration changes */
-	bool packed;        /* property: packed rings are offered */
-	struct loop *loop;  /* owner of the queues; set by the machine before realize, NULL: the main loop */
+	uint8_t cfg_cap; /* offset of the VIRTIO_PCI_CAP_PCI_CFG capability, section 4.1.4.9 */
+	uint32_t
+		vectors; /* property: MSI-X vectors, 0: one a queue and one for configuration changes */
+	bool packed;     /* property: packed rings are offered */
+	struct loop *
+		loop; /* owner of the queues; set by the machine before realize, NULL: the main loop */
 };
 
 /* Properties of every virtio function; @s its structure, whose struct virtio_pci is @m. */
@@ -32,8 +34,11 @@ struct virtio_pci {
 		PROP_BOOL("packed", s, m.packed, false, "offer packed virtqueues")
 
 /* State parts of every virtio function. */
-#define VIRTIO_PCI_STATE(s, m)                                                                     \
-	{&pci_state, offsetof(s, m.pci.pci_hw)}, {&vdev_state, offsetof(s, m.vdev.hw)}
+#define VIRTIO_PCI_STATE(s, m)                      \
+	{&pci_state, offsetof(s, m.pci.pci_hw)},    \
+	{                                           \
+		&vdev_state, offsetof(s, m.vdev.hw) \
+	}
 
 #define VIRTIO_PCI(x) container_of((x), struct virtio_pci, pci)
 

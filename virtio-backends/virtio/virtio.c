@@ -12,8 +12,8 @@
 #include "base/qs.h"
 #include "devmodel/bus/bus.h"
 
-#define STATUS_BY_DRIVER                                                                           \
-	(VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER | VIRTIO_STATUS_DRIVER_OK |              \
+#define STATUS_BY_DRIVER                                                              \
+	(VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER | VIRTIO_STATUS_DRIVER_OK | \
 		VIRTIO_STATUS_FEATURES_OK | VIRTIO_STATUS_FAILED)
 
 /* A packed ring begins at slot 0 with the wrap counters at 1, section 2.8.1. */
@@ -36,7 +36,8 @@ void vdev_fail(struct vdev *v, const char *fmt, ...)
 	int intact = 0;
 	va_list ap;
 
-	if (!__atomic_compare_exchange_n(&v->broken, &intact, 1, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+	if (!__atomic_compare_exchange_n(
+		    &v->broken, &intact, 1, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
 		return;
 	va_start(ap, fmt);
 	vsnprintf(v->why, sizeof(v->why), fmt, ap);
@@ -50,7 +51,8 @@ void vdev_fail(struct vdev *v, const char *fmt, ...)
 /* Section 2.1.2: a driver that runs is told by a configuration change. */
 static void report_broken_locked(struct vdev *v)
 {
-	if (__atomic_load_n(&v->broken, __ATOMIC_ACQUIRE) != 2 || v->hw.status & VIRTIO_STATUS_NEEDS_RESET)
+	if (__atomic_load_n(&v->broken, __ATOMIC_ACQUIRE) != 2 ||
+		v->hw.status & VIRTIO_STATUS_NEEDS_RESET)
 		return;
 	dev_guest_error(v->dev, "%s", v->why);
 	v->hw.status |= VIRTIO_STATUS_NEEDS_RESET;
@@ -125,6 +127,13 @@ static void run_called(struct loop_call *c)
 void vqueue_schedule(struct vqueue *q)
 {
 	loop_post(q->loop, &q->run_call);
+}
+
+/* Before the queue's drain_call, which the lock's next holder may post: so it is over when the queue is back. */
+void vdev_schedule(struct vdev *v, unsigned queue)
+{
+	if (v->phase == VDEV_RUNNING && v->queues[queue].lent)
+		vqueue_schedule(&v->queues[queue]);
 }
 
 static void round_ended(struct loop_hook *h)
@@ -211,7 +220,8 @@ static int start_ring(struct vdev *v, unsigned i)
 	ret = vq_start(v->queues[i].vq, &ring, hw->avail_idx, hw->used_idx);
 	qs_leave();
 	if (ret < 0)
-		vdev_fail(v, "queue %u: %s", i, ret == -EFAULT ? "ring outside of RAM" : "bad size or alignment");
+		vdev_fail(v, "queue %u: %s", i,
+			ret == -EFAULT ? "ring outside of RAM" : "bad size or alignment");
 	return ret;
 }
 
@@ -224,7 +234,8 @@ static bool prepare_start(struct vdev *v)
 		if (v->hw.queues[i].enabled && start_ring(v, i) < 0)
 			return false;
 	}
-	ret = v->ops->start ? v->ops->start(v) : 0;
+	ret = v->ops->start ? v->ops->start(v, !v->fresh) : 0;
+	v->fresh = false;
 	if (ret < 0)
 		vdev_fail(v, "cannot start: %s", strerror(-ret));
 	return ret >= 0;
@@ -382,6 +393,7 @@ static void driver_ok(struct vdev *v)
 		v->hw.queues[i].avail_idx = begin;
 		v->hw.queues[i].used_idx = begin;
 	}
+	v->fresh = true;
 	try_start(v);
 }
 
@@ -489,7 +501,8 @@ void vdev_set_dma(struct vdev *v, bool on)
 void vdev_ring(struct vdev *v, unsigned queue)
 {
 	if (queue < v->n_queues)
-		(void)eventfd_write(v->queues[queue].kick_fd, 1); /* fails only when it is rung anyway */
+		(void)eventfd_write(
+			v->queues[queue].kick_fd, 1); /* fails only when it is rung anyway */
 }
 
 /* ---- the machine's wishes ---- */
@@ -517,33 +530,19 @@ void vdev_reset(struct vdev *v)
 
 /* ---- state ---- */
 
-static const struct state_field queue_fields[] = {
-	ST_U(struct vqueue_hw, desc),
-	ST_U(struct vqueue_hw, avail),
-	ST_U(struct vqueue_hw, used),
-	ST_U(struct vqueue_hw, size),
-	ST_U(struct vqueue_hw, vector),
-	ST_U(struct vqueue_hw, avail_idx),
-	ST_U(struct vqueue_hw, used_idx),
-	ST_BOOL(struct vqueue_hw, enabled),
-	ST_PAD(struct vqueue_hw, pad),
-	ST_END
-};
+static const struct state_field queue_fields[] = {ST_U(struct vqueue_hw, desc),
+	ST_U(struct vqueue_hw, avail), ST_U(struct vqueue_hw, used), ST_U(struct vqueue_hw, size),
+	ST_U(struct vqueue_hw, vector), ST_U(struct vqueue_hw, avail_idx),
+	ST_U(struct vqueue_hw, used_idx), ST_BOOL(struct vqueue_hw, enabled),
+	ST_PAD(struct vqueue_hw, pad), ST_END};
 
-static const struct state_field vdev_fields[] = {
-	ST_U(struct vdev_hw, driver_features),
-	ST_U(struct vdev_hw, device_feature_select),
-	ST_U(struct vdev_hw, driver_feature_select),
-	ST_U(struct vdev_hw, queue_select),
-	ST_U(struct vdev_hw, config_vector),
+static const struct state_field vdev_fields[] = {ST_U(struct vdev_hw, driver_features),
+	ST_U(struct vdev_hw, device_feature_select), ST_U(struct vdev_hw, driver_feature_select),
+	ST_U(struct vdev_hw, queue_select), ST_U(struct vdev_hw, config_vector),
 	ST_MAX(struct vdev_hw, status, STATUS_BY_DRIVER | VIRTIO_STATUS_NEEDS_RESET),
-	ST_MAX(struct vdev_hw, isr, 3),
-	ST_U(struct vdev_hw, config_generation),
-	ST_PAD(struct vdev_hw, pad),
-	ST_BYTES(struct vdev_hw, config),
-	ST_STRUCTS(struct vdev_hw, queues, queue_fields),
-	ST_END
-};
+	ST_MAX(struct vdev_hw, isr, 3), ST_U(struct vdev_hw, config_generation),
+	ST_PAD(struct vdev_hw, pad), ST_BYTES(struct vdev_hw, config),
+	ST_STRUCTS(struct vdev_hw, queues, queue_fields), ST_END};
 
 static int vdev_state_check(const void *p)
 {
@@ -581,7 +580,9 @@ int vdev_post_load(struct vdev *v)
 		vq_stop(v->queues[i].vq);
 	}
 	g_strlcpy(v->why, "broken before its state was saved", sizeof(v->why));
-	__atomic_store_n(&v->broken, v->hw.status & VIRTIO_STATUS_NEEDS_RESET ? 2 : 0, __ATOMIC_RELEASE);
+	__atomic_store_n(
+		&v->broken, v->hw.status & VIRTIO_STATUS_NEEDS_RESET ? 2 : 0, __ATOMIC_RELEASE);
+	v->fresh = false;
 	try_start(v);
 	return 0;
 }
@@ -590,8 +591,8 @@ int vdev_post_load(struct vdev *v)
 
 static uint64_t ring_features(const struct vdev *v)
 {
-	return VIRTIO_BIT(VIRTIO_F_VERSION_1) | VIRTIO_BIT(VIRTIO_F_INDIRECT_DESC) | VIRTIO_BIT(VIRTIO_F_EVENT_IDX) |
-	       (v->packed ? VIRTIO_BIT(VIRTIO_F_RING_PACKED) : 0);
+	return VIRTIO_BIT(VIRTIO_F_VERSION_1) | VIRTIO_BIT(VIRTIO_F_INDIRECT_DESC) |
+	       VIRTIO_BIT(VIRTIO_F_EVENT_IDX) | (v->packed ? VIRTIO_BIT(VIRTIO_F_RING_PACKED) : 0);
 }
 
 static bool queue_init(struct vdev *v, unsigned i, struct loop *loop, GError **error)
@@ -600,7 +601,8 @@ static bool queue_init(struct vdev *v, unsigned i, struct loop *loop, GError **e
 	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 
 	if (fd < 0)
-		return err_set_errno(error, errno, "device %s: doorbell of queue %u", v->dev->id, i);
+		return err_set_errno(
+			error, errno, "device %s: doorbell of queue %u", v->dev->id, i);
 	*q = (struct vqueue){
 		.vdev = v,
 		.vq = vq_new(v->dev->bus->gmem, i, v->queue_size, v->ops->req_size, &host_ops, q),
@@ -619,8 +621,8 @@ static bool queue_init(struct vdev *v, unsigned i, struct loop *loop, GError **e
 	return true;
 }
 
-bool vdev_init(struct vdev *v, struct dev *d, const struct vdev_ops *ops, unsigned n, uint16_t size, struct loop *loop,
-	GError **error)
+bool vdev_init(struct vdev *v, struct dev *d, const struct vdev_ops *ops, unsigned n, uint16_t size,
+	struct loop *loop, GError **error)
 {
 	v->dev = d;
 	v->ops = ops;

@@ -73,10 +73,10 @@ struct vdev_ops {
 	void (*config_write)(struct vdev *v, unsigned off, const uint8_t *buf, unsigned n);
 
 	/*
-	 * Before the queues run, also after each quiesce: take over what was negotiated (v->features). Device lock held. 0, or -errno:
-	 * the device fails. May be NULL.
+	 * Before the queues run: take over what was negotiated (v->features). @resumed: the device ran before, in this process or
+	 * where its state was saved, and goes on. Device lock held. 0, or -errno: the device fails. May be NULL.
 	 */
-	int (*start)(struct vdev *v);
+	int (*start)(struct vdev *v, bool resumed);
 	/*
 	 * Work may wait in the queue: pop until vq_pop() gives 0, and return true to hear of more by the doorbell. Or stop earlier
 	 * (back-end full, nothing to deliver) and return false: the doorbell stays off until vqueue_schedule(). Queue's
@@ -100,14 +100,14 @@ struct vqueue {
 	unsigned index;
 	struct loop *loop;   /* [c] owner */
 	struct loop_fd kick; /* [q] doorbell eventfd */
-	int kick_fd;	     /* [c] */
-	int call_fd;	     /* atomic: eventfd of its vector, -1: use the transport's interrupt */
+	int kick_fd;         /* [c] */
+	int call_fd;         /* atomic: eventfd of its vector, -1: use the transport's interrupt */
 	struct loop_call start_call, drain_call, drained_call, run_call;
 	struct loop_hook round_end; /* [q] */
-	bool running;	     /* [q] kick() is called */
-	bool lent;	     /* lock: started and not yet drained */
-	bool reset;	     /* of the drain under way: set before it is posted */
-	void *priv;	     /* the device's own per-queue data */
+	bool running;               /* [q] kick() is called */
+	bool lent;                  /* lock: started and not yet drained */
+	bool reset;                 /* of the drain under way: set before it is posted */
+	void *priv;                 /* the device's own per-queue data */
 };
 
 /* What the driver has written about one queue. */
@@ -146,23 +146,24 @@ enum vdev_phase { VDEV_IDLE, VDEV_RUNNING, VDEV_STOPPING };
 #define VDEV_WHY_MAX 96 /* bytes of the reason why a device is broken */
 
 struct vdev {
-	struct dev *dev;	    /* [c] lock, log */
-	const struct vdev_ops *ops; /* [c] */
+	struct dev *dev;                            /* [c] lock, log */
+	const struct vdev_ops *ops;                 /* [c] */
 	const struct vdev_transport_ops *transport; /* [c] set before vdev_init */
-	void *priv;		    /* [c] the device's structure; set before vdev_init */
-	bool packed;		    /* [c] packed rings are offered; set before vdev_init */
-	uint64_t device_features;   /* [c] */
-	uint64_t features;	    /* [c] while RUNNING or STOPPING: what was negotiated */
-	struct vdev_hw hw;	    /* [s] lock */
-	struct vqueue *queues;	    /* [c] array */
-	unsigned n_queues;	    /* [c] */
-	uint16_t queue_size;	    /* [c] */
-	enum vdev_phase phase;	    /* lock */
-	int active_queues;	    /* atomic: lent to their loops */
-	bool may_dma;		    /* lock: nothing starts without */
-	bool quiesced;		    /* lock: nothing starts until resume */
-	bool reset_due;		    /* lock: registers are reset, the queues not yet */
-	uint8_t old_status;	    /* lock: what status reads meanwhile */
+	void *priv;                    /* [c] the device's structure; set before vdev_init */
+	bool packed;                   /* [c] packed rings are offered; set before vdev_init */
+	uint64_t device_features;      /* [c] */
+	uint64_t features;             /* [c] while RUNNING or STOPPING: what was negotiated */
+	struct vdev_hw hw;             /* [s] lock */
+	struct vqueue *queues;         /* [c] array */
+	unsigned n_queues;             /* [c] */
+	uint16_t queue_size;           /* [c] */
+	enum vdev_phase phase;         /* lock */
+	int active_queues;             /* atomic: lent to their loops */
+	bool may_dma;                  /* lock: nothing starts without */
+	bool quiesced;                 /* lock: nothing starts until resume */
+	bool reset_due;                /* lock: registers are reset, the queues not yet */
+	bool fresh;                    /* lock: DRIVER_OK was set, and nothing has run since */
+	uint8_t old_status;            /* lock: what status reads meanwhile */
 	struct async_group *quiescing; /* lock */
 	struct loop_call stopped_call;
 
@@ -175,8 +176,8 @@ struct vdev {
  * From the transport's realize: @n queues of at most @size entries (a power of two), all owned by @loop unless vdev_set_loop() says
  * otherwise. Errors: no eventfd.
  */
-bool vdev_init(struct vdev *v, struct dev *d, const struct vdev_ops *ops, unsigned n, uint16_t size, struct loop *loop,
-	GError **error);
+bool vdev_init(struct vdev *v, struct dev *d, const struct vdev_ops *ops, unsigned n, uint16_t size,
+	struct loop *loop, GError **error);
 void vdev_done(struct vdev *v); /* quiesced or never started; idempotent */
 void vdev_set_loop(struct vdev *v, unsigned queue, struct loop *loop); /* before the first start */
 
@@ -223,9 +224,11 @@ void vdev_config_update(struct vdev *v, unsigned off, const void *buf, unsigned 
 void vqueue_drained(struct vqueue *q);
 
 /*
- * Calls ops->kick soon on the queue's thread, as if the guest had rung (back-end became ready). Any thread, not after
+ * Calls ops->kick soon on the queue's thread, as if the guest had rung (back-end became ready). Queue's thread, not after
  * vqueue_drained().
  */
 void vqueue_schedule(struct vqueue *q);
+/* The same from a thread that does not own the queue: nothing unless the device runs. Lock held. */
+void vdev_schedule(struct vdev *v, unsigned queue);
 
 #endif

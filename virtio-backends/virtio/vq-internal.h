@@ -13,10 +13,10 @@
 #include "virtio-backends/virtio/vq.h"
 
 /* Descriptor flags, sections 2.7.5 and 2.8. */
-#define VQ_DESC_NEXT	 0x0001
-#define VQ_DESC_WRITE	 0x0002
+#define VQ_DESC_NEXT     0x0001
+#define VQ_DESC_WRITE    0x0002
 #define VQ_DESC_INDIRECT 0x0004
-#define VQ_DESC_SIZE	 16 /* bytes, both layouts, in rings and in indirect tables */
+#define VQ_DESC_SIZE     16 /* bytes, both layouts, in rings and in indirect tables */
 
 /* One of the three areas of a ring, section 2.6. */
 struct vq_area {
@@ -58,12 +58,12 @@ struct vq_layout {
 extern const struct vq_layout vq_split, vq_packed;
 
 struct vq {
-	struct gmem *gmem;	      /* [c] */
+	struct gmem *gmem;              /* [c] */
 	const struct vq_host_ops *host; /* [c] */
-	void *opaque;		      /* [c] */
-	unsigned index;		      /* [c] */
-	uint16_t max_size;	      /* [c] */
-	size_t stride;		      /* [c] bytes from request to request */
+	void *opaque;                   /* [c] */
+	unsigned index;                 /* [c] */
+	uint16_t max_size;              /* [c] */
+	size_t stride;                  /* [c] bytes from request to request */
 
 	/* from vq_start() to vq_stop() */
 	bool up;
@@ -79,13 +79,13 @@ struct vq {
 	uint16_t avail_idx, used_idx;
 	uint16_t avail_seen; /* split: the driver's index when last read */
 	bool avail_wrap, used_wrap;
-	uint16_t in_flight;  /* requests */
-	uint16_t taken;	     /* ring slots that they occupy (packed) */
-	uint16_t staged;     /* ring slots pushed since the last publish */
+	uint16_t in_flight;               /* requests */
+	uint16_t taken;                   /* ring slots that they occupy (packed) */
+	uint16_t staged;                  /* ring slots pushed since the last publish */
 	uint16_t first_slot, first_flags; /* packed: what publish makes visible */
-	unsigned budget;     /* pops left in this round */
-	bool starved;	     /* a chain waits for a long buffer */
-	bool refilled;	     /* and one was given back */
+	unsigned budget;                  /* pops left in this round */
+	bool starved;                     /* a chain waits for a long buffer */
+	bool refilled;                    /* and one was given back */
 
 	/* requests: a stack of free slots; slots from fresh on were never used */
 	uint8_t *reqs;
@@ -93,7 +93,7 @@ struct vq {
 	uint16_t n_free, fresh;
 
 	/* pool for chains longer than VQ_SEGS */
-	uint16_t long_room;	/* [c] segments of one buffer */
+	uint16_t long_room; /* [c] segments of one buffer */
 	struct iovec *long_segs;
 	gpa_t *long_gpas;
 	uint8_t free_long[VQ_LONG];

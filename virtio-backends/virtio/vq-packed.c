@@ -93,7 +93,9 @@ static int packed_pop(struct vq *q, struct vq_req *r)
 		int ret;
 
 		if (!is_available(desc_flags(&d), wrap))
-			return r->n_desc ? vq_broken(q, "chain runs into a descriptor that is not available") : 0;
+			return r->n_desc ? vq_broken(q, "chain runs into a descriptor that is not "
+							"available")
+					 : 0;
 		d.addr = vq_load64(p);
 		r->n_desc++;
 		ret = add_desc(q, r, &d);
@@ -111,7 +113,8 @@ static int packed_pop(struct vq *q, struct vq_req *r)
 
 static bool packed_has_work(struct vq *q)
 {
-	return is_available(vq_load16_acquire(q->desc.hva + q->avail_idx * VQ_DESC_SIZE + 14), q->avail_wrap);
+	return is_available(
+		vq_load16_acquire(q->desc.hva + q->avail_idx * VQ_DESC_SIZE + 14), q->avail_wrap);
 }
 
 static void packed_unpop(struct vq *q, const struct vq_req *r)
@@ -128,7 +131,8 @@ static void packed_push(struct vq *q, const struct vq_req *r, uint32_t written)
 {
 	unsigned off = q->used_idx * VQ_DESC_SIZE;
 	uint8_t *p = q->desc.hva + off;
-	uint16_t flags = (q->used_wrap ? DESC_AVAIL | DESC_USED : 0) | (written ? VQ_DESC_WRITE : 0);
+	uint16_t flags = (q->used_wrap ? DESC_AVAIL | DESC_USED : 0) |
+			 (written ? VQ_DESC_WRITE : 0);
 
 	vq_store32(p + 8, written);
 	vq_store16(p + 12, r->id);

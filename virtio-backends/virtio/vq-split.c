@@ -8,9 +8,9 @@
  */
 #include "virtio-backends/virtio/vq-internal.h"
 
-#define AVAIL_FLAGS	   0
-#define AVAIL_IDX	   2
-#define AVAIL_RING(i)	   (4 + 2 * (i))
+#define AVAIL_FLAGS        0
+#define AVAIL_IDX          2
+#define AVAIL_RING(i)      (4 + 2 * (i))
 #define AVAIL_NO_INTERRUPT 0x0001
 
 #define USED_FLAGS     0

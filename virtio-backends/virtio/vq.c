@@ -4,9 +4,14 @@
 #include "virtio-backends/virtio/vq-internal.h"
 
 /* Only the owner counts; others may look at any time. */
+static inline void add(uint64_t *counter, int n)
+{
+	__atomic_store_n(counter, *counter + (uint64_t)n, __ATOMIC_RELAXED);
+}
+
 static inline void count(uint64_t *counter)
 {
-	__atomic_store_n(counter, *counter + 1, __ATOMIC_RELAXED);
+	add(counter, 1);
 }
 
 int vq_broken(struct vq *q, const char *why)
@@ -326,6 +331,7 @@ void vq_unpop(struct vq_req *r)
 	struct vq *q = r->vq;
 
 	q->layout->unpop(q, r);
+	add(&q->stats.requests, -1);
 	req_put(q, r);
 }
 
@@ -455,7 +461,8 @@ static int cut(struct vq_req *r, unsigned first, uint16_t *n, uint64_t off)
 	return (int)i + 1;
 }
 
-static int payload(struct vq_req *r, unsigned first, uint16_t *n_segs, uint64_t off, uint64_t n, struct giov *ret)
+static int payload(struct vq_req *r, unsigned first, uint16_t *n_segs, uint64_t off, uint64_t n,
+	struct giov *ret)
 {
 	int begin, end;
 
@@ -541,7 +548,8 @@ static int set_ring(struct vq *q, const struct vq_ring *ring)
 	if (ring->desc.v % 16 || ring->avail.v % (ring->packed ? 4 : 2) || ring->used.v % 4)
 		return -EINVAL;
 	q->ring = *ring;
-	q->desc = (struct vq_area){.gpa = ring->desc, .size = n * VQ_DESC_SIZE, .writable = ring->packed};
+	q->desc = (struct vq_area){
+		.gpa = ring->desc, .size = n * VQ_DESC_SIZE, .writable = ring->packed};
 	q->driver = (struct vq_area){.gpa = ring->avail, .size = 4};
 	q->device = (struct vq_area){.gpa = ring->used, .size = 4, .writable = true};
 	if (!ring->packed) {
@@ -606,9 +614,11 @@ void vq_stop(struct vq *q)
 void vq_position(const struct vq *q, uint16_t *ret_avail, uint16_t *ret_used)
 {
 	if (ret_avail)
-		*ret_avail = q->ring.packed ? (uint16_t)(q->avail_idx | q->avail_wrap << 15) : q->avail_idx;
+		*ret_avail = q->ring.packed ? (uint16_t)(q->avail_idx | q->avail_wrap << 15)
+					    : q->avail_idx;
 	if (ret_used)
-		*ret_used = q->ring.packed ? (uint16_t)(q->used_idx | q->used_wrap << 15) : q->used_idx;
+		*ret_used = q->ring.packed ? (uint16_t)(q->used_idx | q->used_wrap << 15)
+					   : q->used_idx;
 }
 
 void vq_block(struct vq *q)

@@ -21,10 +21,10 @@
 
 #include "base/gmem.h"
 
-#define VQ_SIZE_MAX 1024 /* entries of a queue of ours; the specification allows 32768 */
-#define VQ_SEGS     16 /* segments kept in the request; longer chains borrow from the queue's pool */
-#define VQ_LONG     32 /* chains longer than VQ_SEGS in flight at once; more wait in the ring */
-#define VQ_SPLITS   4	 /* entries kept free in each request for vq_payload_out() and vq_payload_in() */
+#define VQ_SIZE_MAX  1024 /* entries of a queue of ours; the specification allows 32768 */
+#define VQ_SEGS      16 /* segments kept in the request; longer chains borrow from the queue's pool */
+#define VQ_LONG      32 /* chains longer than VQ_SEGS in flight at once; more wait in the ring */
+#define VQ_SPLITS    4 /* entries kept free in each request for vq_payload_out() and vq_payload_in() */
 #define VQ_CHAIN_MAX (UINT64_C(1) << 32) /* bytes of one chain, section 2.6.4 */
 
 struct vq;
@@ -35,17 +35,17 @@ struct vdev;
  * Preallocated with the queue, valid from pop to push.
  */
 struct vq_req {
-	struct vq *vq;		    /* NULL: free */
+	struct vq *vq;              /* NULL: free */
 	uint64_t out_size, in_size; /* bytes */
-	uint16_t n_out, n_in;	    /* segments */
-	uint16_t id;		    /* head (split) or buffer id (packed) */
-	uint16_t n_desc;	    /* ring slots it takes (packed) */
-	uint16_t slot;		    /* of the queue's requests */
-	uint16_t room;		    /* entries at segs and gpas */
-	int16_t long_buf;	    /* of the queue's pool, -1: own_segs */
-	struct iovec *segs;	    /* n_out + n_in; opened by vq*.c and, as struct giov, by engines */
-	gpa_t *gpas;		    /* of the segments: for the dirty log */
-	void *device;		    /* the device's own memory for this slot (vdev_ops->req_size bytes) */
+	uint16_t n_out, n_in;       /* segments */
+	uint16_t id;                /* head (split) or buffer id (packed) */
+	uint16_t n_desc;            /* ring slots it takes (packed) */
+	uint16_t slot;              /* of the queue's requests */
+	uint16_t room;              /* entries at segs and gpas */
+	int16_t long_buf;           /* of the queue's pool, -1: own_segs */
+	struct iovec *segs; /* n_out + n_in; opened by vq*.c and, as struct giov, by engines */
+	gpa_t *gpas;        /* of the segments: for the dirty log */
+	void *device;       /* the device's own memory for this slot (vdev_ops->req_size bytes) */
 	struct iovec own_segs[VQ_SEGS + VQ_SPLITS];
 	gpa_t own_gpas[VQ_SEGS + VQ_SPLITS];
 };

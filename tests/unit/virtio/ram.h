@@ -9,10 +9,10 @@
 
 #include "base/gmem.h"
 
-#define RAM_LOW	     (4 * MiB)
+#define RAM_LOW      (4 * MiB)
 #define RAM_SIZE     (16 * MiB)
 #define RAM_HOLE     RAM_SIZE
-#define RAM_ROM	     (32 * MiB)
+#define RAM_ROM      (32 * MiB)
 #define RAM_ROM_SIZE (64 * KiB)
 
 struct test_ram {

@@ -11,8 +11,18 @@
 #define DISK (1 * MiB)
 #define DATA 0x800000 /* guest address of the test's buffers */
 
-enum { F_SIZE_MAX = 1, F_SEG_MAX = 2, F_RO = 5, F_BLK_SIZE = 6, F_FLUSH = 9, F_TOPOLOGY = 10, F_CONFIG_WCE = 11,
-	F_MQ = 12, F_DISCARD = 13, F_WRITE_ZEROES = 14 };
+enum {
+	F_SIZE_MAX = 1,
+	F_SEG_MAX = 2,
+	F_RO = 5,
+	F_BLK_SIZE = 6,
+	F_FLUSH = 9,
+	F_TOPOLOGY = 10,
+	F_CONFIG_WCE = 11,
+	F_MQ = 12,
+	F_DISCARD = 13,
+	F_WRITE_ZEROES = 14
+};
 enum { T_IN = 0, T_OUT = 1, T_FLUSH = 4, T_GET_ID = 8, T_DISCARD = 11, T_WRITE_ZEROES = 13 };
 enum { S_OK = 0, S_IOERR = 1, S_UNSUPP = 2, S_NONE = 0xaa };
 
@@ -60,7 +70,8 @@ struct request {
 	int id;
 };
 
-static struct request add_chain(struct fixture *f, unsigned q, uint32_t type, uint64_t sector, uint32_t len, bool in)
+static struct request add_chain(
+	struct fixture *f, unsigned q, uint32_t type, uint64_t sector, uint32_t len, bool in)
 {
 	struct request r = {.header = f->next, .len = len};
 	uint32_t head[2] = {type, 0};
@@ -92,7 +103,8 @@ static uint8_t status_of(struct fixture *f, const struct request *r)
 }
 
 /* One request from submission to its status. */
-static uint8_t run(struct fixture *f, uint32_t type, uint64_t sector, void *buf, uint32_t len, bool in)
+static uint8_t run(
+	struct fixture *f, uint32_t type, uint64_t sector, void *buf, uint32_t len, bool in)
 {
 	struct request r = add_chain(f, 0, type, sector, len, in);
 	uint32_t used;
@@ -126,6 +138,7 @@ static void test_read_write(struct fixture *f, const void *data)
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
-	g_test_add("/virtio-blk/read-write", struct fixture, NULL, setup, test_read_write, teardown);
+	g_test_add(
+		"/virtio-blk/read-write", struct fixture, NULL, setup, test_read_write, teardown);
 	return g_test_run();
 }

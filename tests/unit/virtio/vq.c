@@ -11,12 +11,12 @@
 #include "tests/unit/virtio/ram.h"
 #include "virtio-backends/virtio/vq.h"
 
-#define RING	   0x10000
-#define AREAS	   (1 * MiB) /* of the chains; AREAS + chain × AREA, across the end of the low block */
-#define AREA	   0x8000
-#define TABLES	   (14 * MiB)
-#define BUFS_MAX   40
-#define QUEUE_MAX  256
+#define RING      0x10000
+#define AREAS     (1 * MiB) /* of the chains; AREAS + chain × AREA, across the end of the low block */
+#define AREA      0x8000
+#define TABLES    (14 * MiB)
+#define BUFS_MAX  40
+#define QUEUE_MAX 256
 
 /* What driver and device know of one chain. */
 struct chain {
@@ -38,7 +38,7 @@ struct model {
 	struct chain chains[QUEUE_MAX]; /* by id */
 	struct vq_req *popped[QUEUE_MAX];
 	unsigned n_popped, unpublished, visible; /* chains: popped, added only, available */
-	unsigned pushed;			 /* published by the device or not, not taken */
+	unsigned pushed;                         /* published by the device or not, not taken */
 	unsigned staged;
 	unsigned budget; /* of the round */
 	unsigned failures, interrupts;
@@ -108,7 +108,8 @@ static void random_chain(struct model *m, struct chain *c, unsigned slot)
 	unsigned n_out;
 
 	memset(c, 0, sizeof(*c));
-	c->n_bufs = rnd_one_in(&m->rnd, 8) ? 1 + rnd_below(&m->rnd, BUFS_MAX) : 1 + rnd_below(&m->rnd, 4);
+	c->n_bufs = rnd_one_in(&m->rnd, 8) ? 1 + rnd_below(&m->rnd, BUFS_MAX)
+					   : 1 + rnd_below(&m->rnd, 4);
 	c->seed = rnd_next(&m->rnd);
 	n_out = rnd_below(&m->rnd, c->n_bufs + 1);
 	for (unsigned i = 0; i < c->n_bufs; i++) {
@@ -160,7 +161,8 @@ static void driver_add(struct model *m)
 	chain_bytes(m, &c, false, buf, true);
 	memset(buf, 0xee, c.in);
 	chain_bytes(m, &c, true, buf, true);
-	id = guest_vq_add(&m->g, c.bufs, c.n_bufs, indirect ? TABLES + slot * 4096 + rnd_below(&m->rnd, 16) : 0);
+	id = guest_vq_add(&m->g, c.bufs, c.n_bufs,
+		indirect ? TABLES + slot * 4096 + rnd_below(&m->rnd, 16) : 0);
 	if (id < 0)
 		return;
 	g_assert_false(m->chains[id].used);
@@ -330,7 +332,10 @@ static void step(struct model *m, bool *sleeping)
 	case 0 ... 3: driver_add(m); break;
 	case 4 ... 5: driver_publish(m, sleeping); break;
 	case 6 ... 8: driver_take(m); break;
-	case 9 ... 11: *sleeping = false; device_pop(m); break;
+	case 9 ... 11:
+		*sleeping = false;
+		device_pop(m);
+		break;
 	case 12 ... 13: device_push(m); break;
 	case 14: device_notify(m); break;
 	case 15:
@@ -345,7 +350,10 @@ static void step(struct model *m, bool *sleeping)
 			*sleeping = !vq_kick_enable(m->vq) && m->visible == 0;
 			break;
 		case 2: m->armed = !guest_vq_enable_interrupts(&m->g); break;
-		case 3: guest_vq_disable_interrupts(&m->g); m->armed = false; break;
+		case 3:
+			guest_vq_disable_interrupts(&m->g);
+			m->armed = false;
+			break;
 		case 4:
 			if (rnd_one_in(&m->rnd, 50))
 				device_restart(m);
@@ -407,7 +415,8 @@ static void model_run(uint16_t size, bool packed, bool event_idx, uint64_t seed,
 	vq_get_stats(m->vq, &stats);
 	g_assert_cmpuint(stats.interrupts, ==, m->interrupts);
 	g_assert_cmpuint(stats.requests, >, 0);
-	g_test_message("size %u: %" PRIu64 " requests, %u interrupts", size, stats.requests, m->interrupts);
+	g_test_message("size %u: %" PRIu64 " requests, %u interrupts", size, stats.requests,
+		m->interrupts);
 	vq_free(m->vq);
 	ram_done(&m->ram);
 }
@@ -424,14 +433,16 @@ static void test_model(gconstpointer opaque)
 	uint64_t ops = env ? g_ascii_strtoull(env, NULL, 10) : 200000;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(sizes); i++)
-		model_run(sizes[i], v->packed, v->event_idx, 0x9e3779b97f4a7c15u + i + v->packed * 100, ops);
+		model_run(sizes[i], v->packed, v->event_idx,
+			0x9e3779b97f4a7c15u + i + v->packed * 100, ops);
 	if (v->packed)
 		model_run(77, true, v->event_idx, 42, ops);
 }
 
 int main(int argc, char **argv)
 {
-	static const struct variant variants[] = {{false, false}, {false, true}, {true, false}, {true, true}};
+	static const struct variant variants[] = {
+		{false, false}, {false, true}, {true, false}, {true, true}};
 
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_data_func("/vq/model/split", &variants[0], test_model);
