@@ -614,10 +614,10 @@ void vq_stop(struct vq *q)
 void vq_position(const struct vq *q, uint16_t *ret_avail, uint16_t *ret_used)
 {
 	if (ret_avail)
-		*ret_avail = q->ring.packed ? (uint16_t)(q->avail_idx | q->avail_wrap << 15)
+		*ret_avail = q->ring.packed ? (uint16_t)(q->avail_idx | (q->avail_wrap ? 0x8000u : 0))
 					    : q->avail_idx;
 	if (ret_used)
-		*ret_used = q->ring.packed ? (uint16_t)(q->used_idx | q->used_wrap << 15)
+		*ret_used = q->ring.packed ? (uint16_t)(q->used_idx | (q->used_wrap ? 0x8000u : 0))
 					   : q->used_idx;
 }
 
