@@ -54,6 +54,9 @@ void bus_free(struct bus *b)
 
 /* ---- regions ---- */
 
+/* What a region without handlers says: reads give all ones, writes vanish. */
+static const struct region_ops no_handlers = {.min = 1, .max = 8};
+
 void region_init_io(struct region *r, struct dev *d, const struct region_ops *ops, const char *name,
 	enum bus_space space, uint64_t size)
 {
@@ -62,7 +65,7 @@ void region_init_io(struct region *r, struct dev *d, const struct region_ops *op
 		.space = space,
 		.size = size,
 		.dev = d,
-		.ops = ops};
+		.ops = ops ? ops : &no_handlers};
 }
 
 void region_init_mem(struct region *r, const char *name, struct gmem_block *block, uint64_t offset,

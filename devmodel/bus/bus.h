@@ -136,7 +136,7 @@ void bus_free(struct bus *b);
 
 /* ---- regions: bus lock held, or set-up ---- */
 
-/* Fills @r for an io region of @d; not mapped yet. */
+/* Fills @r for an io region of @d; not mapped yet. @ops NULL: only to hold other regions. */
 void region_init_io(struct region *r, struct dev *d, const struct region_ops *ops, const char *name,
 	enum bus_space space, uint64_t size);
 /* RAM, or with @rom memory that the guest cannot write. */
