@@ -7,6 +7,7 @@
 
 #include "base/qs.h"
 #include "devmodel/bus/internal.h"
+#include "devmodel/bus/trace.gen.h"
 
 struct bus *bus_new(
 	struct accel *accel, struct gmem *gmem, struct clocks *clocks, struct loop *loop)
@@ -145,6 +146,8 @@ static int commit_locked(struct bus *b)
 		publish(b, space, flats[space]);
 	}
 	err = layout_commit(b->layout, b, flats);
+	trace_bus_commit(
+		dispatch_ranges(b->tables[BUS_PIO]), dispatch_ranges(b->tables[BUS_MMIO]), err);
 	for (enum bus_space space = 0; space < BUS_SPACES; space++)
 		g_array_unref(flats[space]);
 	return err;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "devmodel/bus/internal.h"
+#include "devmodel/bus/trace.gen.h"
 
 /* A copy of what a region said when the table was made: the region may be moved while we are in here. */
 struct range {
@@ -46,6 +47,11 @@ struct dispatch *dispatch_new(const GArray *flats)
 bool dispatch_equal(const struct dispatch *a, const struct dispatch *b)
 {
 	return a->n == b->n && memcmp(a->ranges, b->ranges, a->n * sizeof(struct range)) == 0;
+}
+
+unsigned dispatch_ranges(const struct dispatch *t)
+{
+	return (unsigned)t->n;
 }
 
 /* ---- look-up ---- */
@@ -219,6 +225,7 @@ static int cross(struct bus *b, enum bus_space space, uint64_t addr, struct xfer
 			i++;
 		} else {
 			part = g ? MIN(part, g->start - at) : part;
+			trace_bus_unclaimed(space, at, part, x.write);
 			err = unclaimed(rest, part);
 		}
 		if (err < 0)
