@@ -231,6 +231,8 @@ static bool scan_value(struct scan *s)
 
 	if (++s->values > JSON_VALUES_MAX)
 		return bad_at(s, "too many values");
+	if (s->key_next)
+		return bad_at(s, "a key or the end of the object is expected");
 	if (c == '{' || c == '[')
 		return scan_open(s, c == '{');
 	if (c == '"')

@@ -334,7 +334,7 @@ void loop_run(struct loop *l)
 	while (!__atomic_exchange_n(&l->quit, 0, __ATOMIC_ACQ_REL))
 		round_run(l, -1);
 	/* Messages from before the quit are not lost: owners let go of what they hold by message. */
-	dispatch_posted(l);
+	dispatch_calls(l);
 	__atomic_store_n(&l->owner, 0, __ATOMIC_RELEASE);
 	qs_thread_done();
 }

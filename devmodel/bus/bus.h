@@ -46,6 +46,11 @@ struct region_ops {
 	 */
 	uint8_t min, max;
 	bool unlocked; /* the handlers lock for themselves */
+	/*
+	 * An access that begins at a visible byte and stays within the region is whole, whoever overlays its middle: port
+	 * 0xCF8 is configuration address by double words and has PIIX3's reset control at its second byte.
+	 */
+	bool whole;
 };
 
 enum region_kind { REGION_IO, REGION_RAM, REGION_ROM, REGION_HOLE };

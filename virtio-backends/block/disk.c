@@ -120,29 +120,23 @@ static void disk_send(struct disk *d)
 
 /* ---- statistics ------------------------------------------------------------------------------ */
 
-/* A counter with one writer; others may read it at any time. */
-static void count(uint64_t *counter, uint64_t n)
-{
-	__atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
-}
-
 static void account(struct disk_queue *q, const struct blk_req *r, int result)
 {
-	count(&q->stats.ops[r->op], 1);
-	count(&q->stats.ns[r->op], loop_now() - r->start_ns);
+	counter_add(&q->stats.ops[r->op], 1);
+	counter_add(&q->stats.ns[r->op], loop_now() - r->start_ns);
 	if (result < 0)
-		count(&q->stats.errors[r->op], 1);
+		counter_add(&q->stats.errors[r->op], 1);
 	else if (r->op != BLK_FLUSH)
-		count(&q->stats.bytes[r->op], r->len);
+		counter_add(&q->stats.bytes[r->op], r->len);
 }
 
-static void stats_add(uint64_t *sum, uint64_t *counters)
+static void stats_add(uint64_t *sum, const uint64_t *counters)
 {
 	for (unsigned i = 0; i < BLK_OPS; i++)
-		sum[i] += __atomic_load_n(&counters[i], __ATOMIC_RELAXED);
+		sum[i] += counter_get(&counters[i]);
 }
 
-static void stats_add_all(struct blk_stats *sum, struct blk_stats *s)
+static void stats_add_all(struct blk_stats *sum, const struct blk_stats *s)
 {
 	stats_add(sum->ops, s->ops);
 	stats_add(sum->bytes, s->bytes);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * drivers.h - the character back-ends. Each returns a struct chardev (base/chardev.h) owned by the caller; fds are owned from
- * the call on, also when it fails.
+ * the call on, also when it fails. The process ignores SIGPIPE.
  */
 #ifndef CHAR_DRIVERS_H
 #define CHAR_DRIVERS_H
@@ -25,5 +25,12 @@ struct chardev *chardev_pty_new(const char *id, size_t history, char **ret_name,
  * of output are sent to each new client first. A client that does not read loses bytes (counted), never blocks the guest.
  */
 struct chardev *chardev_socket_new(const char *id, int listen_fd, size_t history, GError **error);
+
+/* Bytes since start; any thread. */
+struct chardev_stats {
+	uint64_t in, out; /* from the peer to the front, from the front */
+	uint64_t lost;	  /* of out: that no peer will get, because the one there was too slow or is gone */
+};
+void chardev_get_stats(struct chardev *c, struct chardev_stats *ret);
 
 #endif

@@ -4,6 +4,7 @@
 #include <sys/ioctl.h>
 
 #include "vmmd/kvm/kvm-internal.h"
+#include "vmmd/kvm/trace.gen.h"
 
 #define ROUTES_MAX_ENTRIES (KVM_MAX_ROUTES + 16)
 
@@ -58,6 +59,7 @@ static int commit_locked(struct kvm *k)
 			r->entries[r->nr++] = k->routes[gsi];
 	}
 	err = kvm_ioctl(k->vm_fd, KVM_SET_GSI_ROUTING, r);
+	trace_kvm_routes(r->nr, err);
 	if (!err)
 		k->routes_changed = false;
 	return err;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "vmmd/kvm/kvm-internal.h"
+#include "vmmd/kvm/trace.gen.h"
 
 static bool same_place(const struct accel_slot *a, const struct accel_slot *b)
 {
@@ -39,8 +40,11 @@ static int set_region(struct kvm *k, unsigned id, const struct accel_slot *s, ui
 		.flags = (s->readonly ? KVM_MEM_READONLY : 0) |
 			 (k->dirty_log && !s->readonly ? KVM_MEM_LOG_DIRTY_PAGES : 0),
 	};
+	int err;
 
-	return kvm_ioctl(k->vm_fd, KVM_SET_USER_MEMORY_REGION, &r);
+	err = kvm_ioctl(k->vm_fd, KVM_SET_USER_MEMORY_REGION, &r);
+	trace_kvm_memory_slot(id, s->gpa.v, size, err);
+	return err;
 }
 
 static int remove_slot(struct kvm *k, unsigned id)

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/qs.h"
 #include "vmmd/kvm/kvm-internal.h"
+#include "vmmd/kvm/trace.gen.h"
 
 #define KICK_SIGNAL SIGUSR1
 
@@ -61,6 +62,8 @@ static void handle_io(struct vcpu *c, struct kvm_run *run)
 	unsigned size = run->io.size;
 
 	count_exit(c, KVM_EXITS_IO);
+	trace_kvm_exit_io(
+		c->index, run->io.port, size, run->io.count, run->io.direction == KVM_EXIT_IO_OUT);
 	qs_enter();
 	for (uint32_t i = 0; i < run->io.count; i++, data += size) {
 		if (run->io.direction == KVM_EXIT_IO_OUT)
@@ -77,6 +80,7 @@ static void handle_mmio(struct vcpu *c, struct kvm_run *run)
 	uint8_t *data = run->mmio.data;
 
 	count_exit(c, KVM_EXITS_MMIO);
+	trace_kvm_exit_mmio(c->index, run->mmio.phys_addr, run->mmio.len, run->mmio.is_write);
 	qs_enter();
 	if (!is_power_of_2(run->mmio.len) || run->mmio.len > 8) {
 		/* An instruction of another width (REP MOVS over a page end): bytes. */
@@ -111,6 +115,7 @@ static bool handle_rare(struct vcpu *c, struct kvm_run *run)
 	char detail[160];
 
 	count_exit(c, run->exit_reason == KVM_EXIT_HLT ? KVM_EXITS_HLT : KVM_EXITS_OTHER);
+	trace_kvm_exit_other(c->index, run->exit_reason);
 	switch (run->exit_reason) {
 	case KVM_EXIT_HLT:
 	case KVM_EXIT_IRQ_WINDOW_OPEN:
@@ -137,6 +142,7 @@ static void run_guest(struct vcpu *c)
 	struct kvm_run *run = c->run;
 	struct kvm *k = c->kvm;
 	char detail[96];
+	bool stop;
 
 	for (;;) {
 		if (ioctl(c->fd, KVM_RUN, 0) < 0) {
@@ -149,7 +155,9 @@ static void run_guest(struct vcpu *c)
 			}
 			count_exit(c, KVM_EXITS_INTR);
 			run->immediate_exit = 0;
-			if (!__atomic_load_n(&k->running, __ATOMIC_ACQUIRE))
+			stop = !__atomic_load_n(&k->running, __ATOMIC_ACQUIRE);
+			trace_kvm_kicked(c->index, stop);
+			if (stop)
 				return;
 			continue;
 		}
