@@ -16,9 +16,6 @@
 	(VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER | VIRTIO_STATUS_DRIVER_OK | \
 		VIRTIO_STATUS_FEATURES_OK | VIRTIO_STATUS_FAILED)
 
-/* A packed ring begins at slot 0 with the wrap counters at 1, section 2.8.1. */
-#define PACKED_BEGIN 0x8000
-
 static struct loop *main_loop(struct vdev *v)
 {
 	return v->dev->bus->loop;
@@ -383,7 +380,7 @@ static bool features_acceptable(struct vdev *v)
 static void driver_ok(struct vdev *v)
 {
 	bool packed = v->hw.driver_features & VIRTIO_BIT(VIRTIO_F_RING_PACKED);
-	uint16_t begin = packed ? PACKED_BEGIN : 0;
+	uint16_t begin = packed ? VQ_WRAP : 0; /* section 2.8.1 */
 
 	if (!(v->hw.status & VIRTIO_STATUS_FEATURES_OK)) {
 		vdev_fail(v, "DRIVER_OK without FEATURES_OK");

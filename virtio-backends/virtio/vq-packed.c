@@ -172,7 +172,7 @@ static bool packed_interrupt_wanted(struct vq *q)
 
 	if (flags != EVENT_DESC || !q->ring.event_idx)
 		return flags != EVENT_DISABLE;
-	at = linear(q, event & 0x7fff, event & 0x8000);
+	at = linear(q, event & (VQ_WRAP - 1), event & VQ_WRAP);
 	first = linear(q, q->used_idx, q->used_wrap) + twice - q->staged;
 	return (at + twice - first % twice) % twice < q->staged;
 }
@@ -188,7 +188,7 @@ static void packed_kick_enable(struct vq *q)
 	uint32_t event = EVENT_ENABLE << 16;
 
 	if (q->ring.event_idx)
-		event = EVENT_DESC << 16 | (uint32_t)q->avail_wrap << 15 | q->avail_idx;
+		event = EVENT_DESC << 16 | (q->avail_wrap ? VQ_WRAP : 0) | q->avail_idx;
 	vq_store32(q->device.hva, event);
 	vq_area_dirty(q, &q->device, 0, 4);
 }

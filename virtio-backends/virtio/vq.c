@@ -565,10 +565,10 @@ static void set_position(struct vq *q, uint16_t avail_idx, uint16_t used_idx)
 	q->avail_idx = avail_idx;
 	q->used_idx = used_idx;
 	if (q->ring.packed) {
-		q->avail_idx &= 0x7fff;
-		q->used_idx &= 0x7fff;
-		q->avail_wrap = avail_idx >> 15;
-		q->used_wrap = used_idx >> 15;
+		q->avail_idx &= VQ_WRAP - 1;
+		q->used_idx &= VQ_WRAP - 1;
+		q->avail_wrap = avail_idx & VQ_WRAP;
+		q->used_wrap = used_idx & VQ_WRAP;
 	}
 	q->avail_seen = q->avail_idx;
 	q->staged = 0;
@@ -611,14 +611,16 @@ void vq_stop(struct vq *q)
 	q->up = false;
 }
 
+/* Packed: the place with its wrap counter, as the standard writes it in event structures too. */
+static uint16_t position(const struct vq *q, uint16_t idx, bool wrap)
+{
+	return q->ring.packed && wrap ? idx | VQ_WRAP : idx;
+}
+
 void vq_position(const struct vq *q, uint16_t *ret_avail, uint16_t *ret_used)
 {
-	if (ret_avail)
-		*ret_avail = q->ring.packed ? (uint16_t)(q->avail_idx | (q->avail_wrap ? 0x8000u : 0))
-					    : q->avail_idx;
-	if (ret_used)
-		*ret_used = q->ring.packed ? (uint16_t)(q->used_idx | (q->used_wrap ? 0x8000u : 0))
-					   : q->used_idx;
+	*ret_avail = position(q, q->avail_idx, q->avail_wrap);
+	*ret_used = position(q, q->used_idx, q->used_wrap);
 }
 
 void vq_block(struct vq *q)

@@ -24,6 +24,7 @@
 #define VQ_SIZE_MAX  1024 /* entries of a queue of ours; the specification allows 32768 */
 #define VQ_SEGS      16 /* segments kept in the request; longer chains borrow from the queue's pool */
 #define VQ_LONG      32 /* chains longer than VQ_SEGS in flight at once; more wait in the ring */
+#define VQ_WRAP      0x8000
 #define VQ_SPLITS    4 /* entries kept free in each request for vq_payload_out() and vq_payload_in() */
 #define VQ_CHAIN_MAX (UINT64_C(1) << 32) /* bytes of one chain, section 2.6.4 */
 
@@ -76,14 +77,14 @@ unsigned vq_index(const struct vq *q);
 /*
  * Takes rings into service. Size a power of two (split) of at most max_size and not 0, alignments of section 2.6, each area
  * wholly in RAM: else -EINVAL or -EFAULT and @q stays down. @avail_idx and @used_idx: where to go on (0 after reset; packed:
- * offset | wrap << 15, which begin as 1 << 15). Inside a qs section; any thread while nobody owns the queue.
+ * offset, and VQ_WRAP when the wrap counter is 1, as it begins). Inside a qs section; any thread while nobody owns the queue.
  */
 int vq_start(struct vq *q, const struct vq_ring *ring, uint16_t avail_idx, uint16_t used_idx);
 /* Out of service: drops what is in flight, gives the ring memory back. Idempotent. */
 void vq_stop(struct vq *q);
 bool vq_is_up(const struct vq *q);
 
-/* Where it stands, as vq_start() takes it: what was pushed counts as used. Either pointer may be NULL. */
+/* Where it stands, as vq_start() takes it: what was pushed counts as used. */
 void vq_position(const struct vq *q, uint16_t *ret_avail, uint16_t *ret_used);
 
 /*
