@@ -170,7 +170,6 @@ static struct net *open_user_net(struct machine *m, const struct spec_nic *s, GE
 		.uid = m->env.uid,
 		.gid = m->env.gid,
 		.loop = m->env.main,
-		.loop = m->env.main,
 	};
 
 	for (size_t i = 0; i < b->n_forwards; i++)
