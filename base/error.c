@@ -38,6 +38,13 @@ bool err_set(GError **error, enum vmmd_error code, const char *fmt, ...)
 	return false;
 }
 
+const char *err_text(int err)
+{
+	const char *text = strerrordesc_np(err);
+
+	return text ? text : "unknown error";
+}
+
 static enum vmmd_error code_of_errno(int err)
 {
 	switch (err) {
@@ -58,5 +65,5 @@ bool err_set_errno(GError **error, int err, const char *fmt, ...)
 	va_start(ap, fmt);
 	what = g_strdup_vprintf(fmt, ap);
 	va_end(ap);
-	return err_set(error, code_of_errno(err), "%s: %s", what, g_strerror(err));
+	return err_set(error, code_of_errno(err), "%s: %s", what, err_text(err));
 }

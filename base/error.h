@@ -32,6 +32,12 @@ GQuark vmmd_error_quark(void);
 const char *vmmd_error_name(enum vmmd_error code);
 
 /*
+ * What a positive errno means, in English. Static storage. Unlike strerror() it opens no file of the C library's, which a sandbox
+ * would not let it.
+ */
+const char *err_text(int err);
+
+/*
  * Sets @error (which may be NULL) to @code with the formatted message, and returns false so that a
  * caller can write `return err_set(...)`.
  */

@@ -7,6 +7,7 @@
 
 #include "base/qs.h"
 #include "devmodel/bus/internal.h"
+#include "devmodel/bus/trace.gen.h"
 
 struct bus *bus_new(
 	struct accel *accel, struct gmem *gmem, struct clocks *clocks, struct loop *loop)
@@ -54,6 +55,9 @@ void bus_free(struct bus *b)
 
 /* ---- regions ---- */
 
+/* What a region without handlers says: reads give all ones, writes vanish. */
+static const struct region_ops no_handlers = {.min = 1, .max = 8};
+
 void region_init_io(struct region *r, struct dev *d, const struct region_ops *ops, const char *name,
 	enum bus_space space, uint64_t size)
 {
@@ -62,7 +66,7 @@ void region_init_io(struct region *r, struct dev *d, const struct region_ops *op
 		.space = space,
 		.size = size,
 		.dev = d,
-		.ops = ops};
+		.ops = ops ? ops : &no_handlers};
 }
 
 void region_init_mem(struct region *r, const char *name, struct gmem_block *block, uint64_t offset,
@@ -142,6 +146,8 @@ static int commit_locked(struct bus *b)
 		publish(b, space, flats[space]);
 	}
 	err = layout_commit(b->layout, b, flats);
+	trace_bus_commit(
+		dispatch_ranges(b->tables[BUS_PIO]), dispatch_ranges(b->tables[BUS_MMIO]), err);
 	for (enum bus_space space = 0; space < BUS_SPACES; space++)
 		g_array_unref(flats[space]);
 	return err;

@@ -46,11 +46,6 @@ struct region_ops {
 	 */
 	uint8_t min, max;
 	bool unlocked; /* the handlers lock for themselves */
-	/*
-	 * An access that begins at a visible byte and stays within the region is whole, whoever overlays its middle: port
-	 * 0xCF8 is configuration address by double words and has PIIX3's reset control at its second byte.
-	 */
-	bool whole;
 };
 
 enum region_kind { REGION_IO, REGION_RAM, REGION_ROM, REGION_HOLE };
@@ -136,7 +131,7 @@ void bus_free(struct bus *b);
 
 /* ---- regions: bus lock held, or set-up ---- */
 
-/* Fills @r for an io region of @d; not mapped yet. */
+/* Fills @r for an io region of @d; not mapped yet. @ops NULL: only to hold other regions. */
 void region_init_io(struct region *r, struct dev *d, const struct region_ops *ops, const char *name,
 	enum bus_space space, uint64_t size);
 /* RAM, or with @rom memory that the guest cannot write. */

@@ -7,11 +7,11 @@
 #include <string.h>
 
 #include "devmodel/bus/internal.h"
+#include "devmodel/bus/trace.gen.h"
 
 /* A copy of what a region said when the table was made: the region may be moved while we are in here. */
 struct range {
 	uint64_t start, last; /* visible */
-	uint64_t limit;       /* last byte of an access that begins here */
 	uint64_t base;        /* address of offset 0 */
 	struct region *region;
 	struct dev *dev;
@@ -29,31 +29,17 @@ static const struct region_ops memory_ops = {.min = 1, .max = 0};
 /* Where this thread found its last address; checked before use, so it may be of another table. */
 static __thread size_t hints[BUS_SPACES];
 
-static struct range range_of(const struct flat *f)
-{
-	struct region *r = f->region;
-	const struct region_ops *ops = r->kind == REGION_IO ? r->ops : &memory_ops;
-
-	return (struct range){
-		.start = f->start,
-		.last = f->end - 1,
-		.limit = (ops->whole ? r->base + r->size : f->end) - 1,
-		.base = r->base,
-		.region = r,
-		.dev = r->dev,
-		.ops = ops,
-	};
-}
-
 struct dispatch *dispatch_new(const GArray *flats)
 {
 	struct dispatch *t = g_malloc0(sizeof(*t) + flats->len * sizeof(struct range));
 
 	for (guint i = 0; i < flats->len; i++) {
 		const struct flat *f = &g_array_index(flats, struct flat, i);
+		struct region *r = f->region;
 
-		if (f->region->kind != REGION_HOLE)
-			t->ranges[t->n++] = range_of(f);
+		if (r->kind != REGION_HOLE)
+			t->ranges[t->n++] = (struct range){f->start, f->end - 1, r->base, r, r->dev,
+				r->kind == REGION_IO ? r->ops : &memory_ops};
 	}
 	return t;
 }
@@ -61,6 +47,11 @@ struct dispatch *dispatch_new(const GArray *flats)
 bool dispatch_equal(const struct dispatch *a, const struct dispatch *b)
 {
 	return a->n == b->n && memcmp(a->ranges, b->ranges, a->n * sizeof(struct range)) == 0;
+}
+
+unsigned dispatch_ranges(const struct dispatch *t)
+{
+	return (unsigned)t->n;
 }
 
 /* ---- look-up ---- */
@@ -108,7 +99,7 @@ static const struct range *find(const struct dispatch *t, enum bus_space space, 
 static bool fits(const struct range *g, uint64_t addr, unsigned size)
 {
 	return size >= g->ops->min && size <= g->ops->max && is_power_of_2(size) &&
-	       !((addr - g->base) & (size - 1)) && size - 1 <= g->limit - addr;
+	       !((addr - g->base) & (size - 1)) && size - 1 <= g->last - addr;
 }
 
 /* ---- handlers ---- */
@@ -234,6 +225,7 @@ static int cross(struct bus *b, enum bus_space space, uint64_t addr, struct xfer
 			i++;
 		} else {
 			part = g ? MIN(part, g->start - at) : part;
+			trace_bus_unclaimed(space, at, part, x.write);
 			err = unclaimed(rest, part);
 		}
 		if (err < 0)

@@ -33,6 +33,7 @@ GArray *bus_flatten(struct bus *b, enum bus_space space);
 /* The parts of @flats (struct flat) that answer as a new table; g_free() it when no reader is left. */
 struct dispatch *dispatch_new(const GArray *flats);
 bool dispatch_equal(const struct dispatch *a, const struct dispatch *b);
+unsigned dispatch_ranges(const struct dispatch *t);
 
 /* What of memory and doorbells was last handed on. Nothing yet. */
 struct layout *layout_new(void);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "devmodel/pci/internal.h"
+#include "devmodel/pci/trace.gen.h"
 
 #define CMD_WRITABLE  (PCI_CMD_IO | PCI_CMD_MEM | PCI_CMD_MASTER | PCI_CMD_SERR | PCI_CMD_NOINTX)
 #define STATUS_W1C    0xf900 /* errors, section 6.2.3 */
@@ -221,6 +222,7 @@ void pci_function_write(struct pci_dev *p, unsigned offset, unsigned size, uint3
 	uint16_t command = pci_get16(p, PCI_COMMAND), control = msix_control(p);
 	bool switched;
 
+	trace_pci_config_write(p->dev.id, offset, size, value);
 	store(p, offset, size, value);
 	switched = (command ^ pci_get16(p, PCI_COMMAND)) & (PCI_CMD_MASTER | PCI_CMD_NOINTX);
 	if (control != msix_control(p)) {

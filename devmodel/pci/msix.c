@@ -16,6 +16,7 @@
 
 #include "base/fdpass.h"
 #include "devmodel/pci/internal.h"
+#include "devmodel/pci/trace.gen.h"
 
 #define CAP_SIZE      12
 #define CAP_TABLE     4
@@ -225,6 +226,7 @@ void pci_msix_raise(struct pci_dev *p, unsigned v)
 	if (!now)
 		set_pending(p, v, true);
 	unlock(p);
+	trace_pci_msix_raise(p->dev.id, v, !now);
 	/* A message to nowhere is the guest's own choice of address. */
 	if (now)
 		(void)bus_msi_send(p->dev.bus, &msi);
@@ -248,10 +250,14 @@ static void table_write(
 {
 	struct pci_dev *p = to_pci_dev(d);
 	unsigned v = offset / PCI_MSIX_ENTRY;
+	struct accel_msi msi;
 
 	lock(p);
 	for (unsigned i = offset % PCI_MSIX_ENTRY; size; i += 4, size -= 4, value >>= 32)
 		entry_set32(p, v, i, (uint32_t)value & entry_writable[i / 4]);
+	msi = message(p, v);
+	trace_pci_msix_route(
+		p->dev.id, v, msi.addr, msi.data, entry_get32(p, v, ENTRY_CONTROL) & ENTRY_MASKED);
 	update(p, v, 1);
 	unlock(p);
 }

@@ -98,35 +98,6 @@ static void values_are_split(void)
 	rig_free(r);
 }
 
-/* A whole region's accesses are not cut by what lies over their middle. */
-static void whole(void)
-{
-	struct rig *r = rig_new();
-	struct probe *p = probe_new(r, "p");
-	struct region_ops words = {.read = probe_region_ops.read,
-		.write = probe_region_ops.write,
-		.min = 4,
-		.max = 4,
-		.whole = true};
-	struct region under, over;
-
-	region_init_io(&under, DEV(p), &words, "under", BUS_PIO, 8);
-	region_init_io(&over, DEV(p), &probe_region_ops, "over", BUS_PIO, 1);
-	map(r, &under, 0xcf8, 0);
-	map(r, &over, 0xcf9, 1);
-	p->trace = g_string_new("");
-	rig_write(r, BUS_PIO, 0xcf8, 4, 0x80001234);
-	g_assert_true(p->last.region == &under);
-	g_assert_cmphex(p->last.value, ==, 0x80001234);
-	rig_write(r, BUS_PIO, 0xcf9, 1, 6);
-	g_assert_true(p->last.region == &over);
-	rig_read(r, BUS_PIO, 0xcfc, 4);
-	g_assert_cmphex(rig_read(r, BUS_PIO, 0xcf8, 1), ==, 0xff);
-	g_assert_cmpstr(p->trace->str, ==, "w0:4 w0:1 r4:4 ");
-	g_string_free(p->trace, true);
-	rig_free(r);
-}
-
 static void nobody(void)
 {
 	struct rig *r = rig_new();
@@ -731,7 +702,6 @@ int main(int argc, char **argv)
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/bus/widths", widths);
 	g_test_add_func("/bus/values-are-split", values_are_split);
-	g_test_add_func("/bus/whole", whole);
 	g_test_add_func("/bus/nobody", nobody);
 	g_test_add_func("/bus/placement", placement);
 	g_test_add_func("/bus/precedence", precedence);

@@ -19,6 +19,7 @@
 
 struct pty {
 	struct stream s;
+	struct termios raw;
 	struct loop_timer look;
 };
 
@@ -61,11 +62,16 @@ static void pty_stop(struct stream *s)
 		stream_disconnect(s, true);
 }
 
+/*
+ * What the last one has not read is in the history and comes again from there, so the terminal must forget it: the part on
+ * its way (TCOFLUSH) and the part that has arrived (TCSAFLUSH, which on a master is about the other side). The next one finds a raw
+ * terminal, whatever the last one made of it.
+ */
 static void pty_hangup(struct stream *s, struct loop_fd *which)
 {
 	stream_disconnect(s, true);
-	/* What it has not read is in the history and comes again from there. */
 	(void)tcflush(s->in.fd, TCOFLUSH);
+	(void)tcsetattr(s->in.fd, TCSAFLUSH, &pty_of(s)->raw);
 	look_again(pty_of(s));
 }
 
@@ -92,11 +98,10 @@ static const struct chardev_ops pty_ops = {
 	.free = stream_free,
 };
 
-/* Raw from the start; opened and closed once, so that from now on it says whether somebody has it open. */
-static int make_raw(int master, char *name, size_t size)
+/* The other side is opened and closed once, so that from now on its hang-up says whether somebody has it open. */
+static int make_ready(struct pty *p, char *name, size_t size)
 {
-	struct termios t;
-	int slave, err;
+	int master = p->s.in.fd, slave, err;
 
 	if (grantpt(master) < 0 || unlockpt(master) < 0)
 		return -errno;
@@ -106,14 +111,14 @@ static int make_raw(int master, char *name, size_t size)
 	slave = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (slave < 0)
 		return -errno;
-	err = tcgetattr(slave, &t);
-	if (!err) {
-		cfmakeraw(&t);
-		err = tcsetattr(slave, TCSANOW, &t);
-	}
-	err = err ? -errno : 0;
 	close(slave);
-	return err;
+	if (tcgetattr(master, &p->raw) < 0)
+		return -errno;
+	cfmakeraw(&p->raw);
+	if (tcsetattr(master, TCSANOW, &p->raw) < 0)
+		return -errno;
+	p->s.out.fd = fcntl(master, F_DUPFD_CLOEXEC, 0);
+	return p->s.out.fd < 0 ? -errno : 0;
 }
 
 struct chardev *chardev_pty_new(const char *id, size_t history, char **ret_name, GError **error)
@@ -126,11 +131,7 @@ struct chardev *chardev_pty_new(const char *id, size_t history, char **ret_name,
 	stream_init(s, &pty_ops, &pty_stream_ops, id, history);
 	p->look.fn = look_fn;
 	s->in.fd = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
-	err = s->in.fd < 0 ? -errno : make_raw(s->in.fd, name, sizeof(name));
-	if (!err) {
-		s->out.fd = fcntl(s->in.fd, F_DUPFD_CLOEXEC, 0);
-		err = s->out.fd < 0 ? -errno : 0;
-	}
+	err = s->in.fd < 0 ? -errno : make_ready(p, name, sizeof(name));
 	if (err < 0) {
 		err_set_errno(
 			error, -err, "character device %s: cannot make a pseudo terminal", id);

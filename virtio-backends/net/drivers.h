@@ -9,9 +9,10 @@
 
 /*
  * A tap device's fd (IFF_TAP | IFF_NO_PI | IFF_VNET_HDR), or a connected datagram or seqpacket Unix socket that carries one frame a
- * message without header: which, is found out. Owned from now on. Errors: neither.
+ * message without header: which, is found out. Owned from now on. Its link goes down, on the main loop @loop, when the other end is
+ * gone. Errors: neither.
  */
-struct net *net_fd_new(const char *id, int fd, GError **error);
+struct net *net_fd_new(const char *id, int fd, struct loop *loop, GError **error);
 
 /* One end is dropped, nothing comes: a NIC without cable. */
 struct net *net_null_new(const char *id);
@@ -31,6 +32,7 @@ struct net_user_conf {
 	unsigned n_forwards;
 	uid_t uid; /* to become, (uid_t)-1: stay */
 	gid_t gid;
+	struct loop *loop; /* main loop: the link goes down when the helper is gone */
 };
 
 /*

@@ -107,7 +107,7 @@ static bool create_vm(struct kvm *k, GError **error)
 		return err_set(error, VMMD_ERROR_UNSUPPORTED,
 			"KVM cannot create a VM: %s: VT-x or AMD-V is off in the firmware or taken "
 			"by another hypervisor",
-			g_strerror(errno));
+			err_text(errno));
 	if (k->vm_fd < 0)
 		return err_set_errno(error, errno, "KVM cannot create a VM");
 	k->run_size = ioctl(k->dev_fd, KVM_GET_VCPU_MMAP_SIZE, 0);

@@ -149,7 +149,7 @@ static void run_guest(struct vcpu *c)
 			if (errno == EAGAIN)
 				continue; /* an AP was woken by INIT or SIPI */
 			if (errno != EINTR) {
-				snprintf(detail, sizeof(detail), "KVM_RUN: %s", g_strerror(errno));
+				snprintf(detail, sizeof(detail), "KVM_RUN: %s", err_text(errno));
 				raise_event(c, ACCEL_INTERNAL_ERROR, detail);
 				return;
 			}

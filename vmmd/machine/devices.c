@@ -169,6 +169,7 @@ static struct net *open_user_net(struct machine *m, const struct spec_nic *s, GE
 		.n_forwards = (unsigned)b->n_forwards,
 		.uid = m->env.uid,
 		.gid = m->env.gid,
+		.loop = m->env.main,
 	};
 
 	for (size_t i = 0; i < b->n_forwards; i++)
@@ -186,7 +187,7 @@ static struct net *open_net(struct machine *m, const struct spec_nic *s, GError 
 	if (!s->backend)
 		return net_null_new(s->id);
 	if (s->backend->type == SPEC_NET_FD)
-		return net_fd_new(s->id, take_fd(&s->backend->fd), error);
+		return net_fd_new(s->id, take_fd(&s->backend->fd), m->env.main, error);
 	return open_user_net(m, s, error);
 }
 

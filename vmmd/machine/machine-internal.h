@@ -37,6 +37,9 @@ struct dev *machine_add(
 struct chardev *machine_add_chardev(
 	struct machine *m, const char *id, const struct spec_chardev *c, GError **error);
 
+/* What the firmware is told about the machine and by the operator; once. */
+bool machine_fill_fw_cfg(struct machine *m, GError **error);
+
 /* First byte of the 32-bit PCI memory window. */
 uint32_t machine_pci_window(const struct machine *m);
 unsigned machine_com_ports(const struct machine *m);

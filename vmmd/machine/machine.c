@@ -166,7 +166,7 @@ static bool build(struct machine *m, GError **error)
 	m->bus->machine = m;
 	m->bus->request = on_request;
 	if (!make_ram(m, error) || !make_firmware(m, error) || !machine_build_pc(m, error) ||
-		!machine_build_devices(m, error))
+		!machine_build_devices(m, error) || !machine_fill_fw_cfg(m, error))
 		return false;
 	err = bus_commit(m->bus);
 	if (err < 0)

@@ -154,7 +154,7 @@ static int add_user_file(struct machine *m, const struct spec_fw_cfg *f)
 	return fw_cfg_replace_file(m->fw_cfg, f->name, data, (size_t)st.st_size);
 }
 
-static bool fill_fw_cfg(struct machine *m, GError **error)
+bool machine_fill_fw_cfg(struct machine *m, GError **error)
 {
 	uint64_t ram = m->spec->memory->size;
 	int err = fw_cfg_add(m->fw_cfg, FW_CFG_RAM_SIZE, &ram, sizeof(ram));
@@ -169,12 +169,6 @@ static bool fill_fw_cfg(struct machine *m, GError **error)
 		err = fw_cfg_add_u16(m->fw_cfg, FW_CFG_NOGRAPHIC, 1);
 	if (!err)
 		err = fw_cfg_add_u16(m->fw_cfg, FW_CFG_BOOT_MENU, 0);
-	if (!err)
-		err = add_e820(m);
-	if (!err)
-		err = add_tables(m);
-	if (!err)
-		err = add_boot_order(m);
 	if (err < 0)
 		return err_set_errno(error, -err, "the firmware configuration does not fit");
 	for (size_t i = 0; i < m->spec->n_fw_cfg; i++) {
@@ -184,6 +178,18 @@ static bool fill_fw_cfg(struct machine *m, GError **error)
 				error, -err, "/fw-cfg/%zu: %s", i, m->spec->fw_cfg[i]->name);
 	}
 	return true;
+}
+
+/* What depends on the devices that are there now. */
+static bool fill_tables(struct machine *m, GError **error)
+{
+	int err = add_e820(m);
+
+	if (!err)
+		err = add_tables(m);
+	if (!err)
+		err = add_boot_order(m);
+	return err == 0 || err_set_errno(error, -err, "the firmware tables do not fit");
 }
 
 /* Battery-backed memory, for firmware that asks it: sizes in KiB and in units of 64 KiB, drives, last processor. */
@@ -260,7 +266,7 @@ bool machine_prepare(struct machine *m, enum reset_kind kind, GError **error)
 
 	bus_reset(m->bus, kind);
 	fill_cmos(m);
-	if (!fill_fw_cfg(m, error))
+	if (!fill_tables(m, error))
 		return false;
 	if (m->spec->boot->kernel.fd >= 0 &&
 		(!machine_direct_setup(m, error) || !load_kernel(m, &start, error)))

@@ -20,6 +20,7 @@
 #include "api/control-server.h"
 #include "api/json.h"
 #include "api/prop-json.h"
+#include "base/error.h"
 #include "base/fdpass.h"
 #include "base/log.h"
 #include "base/qs.h"
@@ -299,7 +300,7 @@ static void io_thread_enter(struct loop_call *c)
 	int err = vm_seccomp_enter(VM_ROLE_IO);
 
 	if (err < 0) {
-		log_error("the I/O thread cannot enter its sandbox: %s", g_strerror(-err));
+		log_error("the I/O thread cannot enter its sandbox: %s", err_text(-err));
 		vm_request_exit(
 			&p->vm, OP_EXIT_ERROR, "the I/O thread cannot enter its sandbox", NULL);
 	}

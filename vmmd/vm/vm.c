@@ -6,6 +6,7 @@
 
 #include "api/control-server.h"
 #include "base/block.h"
+#include "base/error.h"
 #include "base/log.h"
 #include "virtio-backends/block/drivers.h"
 
@@ -300,7 +301,7 @@ static void on_block_error(void *opaque, const struct blk_error_event *e)
 	struct op_io_error params = {
 		.disk = (char *)(uintptr_t)e->id,
 		.operation = (char *)(uintptr_t)ops[e->op],
-		.error = (char *)(uintptr_t)g_strerror(e->error),
+		.error = (char *)(uintptr_t)err_text(e->error),
 		.action = (char *)(uintptr_t)(e->parked ? "stop" : "report"),
 	};
 
