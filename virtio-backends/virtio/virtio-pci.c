@@ -409,12 +409,18 @@ static int add_capabilities(struct virtio_pci *vp)
 
 /* ---- life ---- */
 
+/* What lies around table and pending bits in their BAR. */
+static const struct region_ops no_registers = {
+	.min = 1,
+	.max = 8,
+};
+
 static int init_msix(struct virtio_pci *vp)
 {
 	unsigned n = vp->vectors ? vp->vectors : MIN(vp->vdev.n_queues + 1, PCI_MSIX_MAX);
 	uint32_t pba = (uint32_t)MAX(align_up(n * 16, MSIX_PBA_MIN), MSIX_PBA_MIN);
 
-	region_init_io(&vp->msix_bar, &vp->pci.dev, NULL, "virtio-msix", BUS_MMIO,
+	region_init_io(&vp->msix_bar, &vp->pci.dev, &no_registers, "virtio-msix", BUS_MMIO,
 		align_up(pba + PCI_MSIX_MAX / 8, GMEM_PAGE_SIZE));
 	pci_bar_init(&vp->pci, MSIX_BAR, &vp->msix_bar, false, false);
 	return pci_msix_init(&vp->pci, n, MSIX_BAR, 0, pba);

@@ -25,21 +25,21 @@ static struct loop *main_loop(struct vdev *v)
 
 static bool is_broken(struct vdev *v)
 {
-	return __atomic_load_n(&v->broken, __ATOMIC_ACQUIRE);
+	return __atomic_load_n(&v->health, __ATOMIC_ACQUIRE) != VDEV_INTACT;
 }
 
 void vdev_fail(struct vdev *v, const char *fmt, ...)
 {
-	int intact = 0;
+	int intact = VDEV_INTACT;
 	va_list ap;
 
 	if (!__atomic_compare_exchange_n(
-		    &v->broken, &intact, 1, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+		    &v->health, &intact, VDEV_FAILING, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
 		return;
 	va_start(ap, fmt);
 	vsnprintf(v->why, sizeof(v->why), fmt, ap);
 	va_end(ap);
-	__atomic_store_n(&v->broken, 2, __ATOMIC_RELEASE);
+	__atomic_store_n(&v->health, VDEV_FAILED, __ATOMIC_RELEASE);
 	for (unsigned i = 0; i < v->n_queues; i++)
 		vq_block(v->queues[i].vq);
 	loop_post(main_loop(v), &v->broken_call);
@@ -48,10 +48,12 @@ void vdev_fail(struct vdev *v, const char *fmt, ...)
 /* Section 2.1.2: a driver that runs is told by a configuration change. */
 static void report_broken_locked(struct vdev *v)
 {
-	if (__atomic_load_n(&v->broken, __ATOMIC_ACQUIRE) != 2 ||
-		v->hw.status & VIRTIO_STATUS_NEEDS_RESET)
+	if (__atomic_load_n(&v->health, __ATOMIC_ACQUIRE) != VDEV_FAILED)
 		return;
+	__atomic_store_n(&v->health, VDEV_REPORTED, __ATOMIC_RELEASE);
 	dev_guest_error(v->dev, "%s", v->why);
+	if (v->reset_due)
+		return;
 	v->hw.status |= VIRTIO_STATUS_NEEDS_RESET;
 	if (v->hw.status & VIRTIO_STATUS_DRIVER_OK)
 		v->transport->config_interrupt(v);
@@ -62,8 +64,7 @@ static void broken_called(struct loop_call *c)
 	struct vdev *v = container_of(c, struct vdev, broken_call);
 
 	dev_lock(v->dev);
-	if (!v->reset_due)
-		report_broken_locked(v);
+	report_broken_locked(v);
 	dev_unlock(v->dev);
 }
 
@@ -311,8 +312,7 @@ static void settle(struct vdev *v)
 		if (v->ops->reset)
 			v->ops->reset(v);
 		report_broken_locked(v);
-		v->hw.status &= (uint8_t)~VIRTIO_STATUS_NEEDS_RESET;
-		__atomic_store_n(&v->broken, 0, __ATOMIC_RELEASE);
+		__atomic_store_n(&v->health, VDEV_INTACT, __ATOMIC_RELEASE);
 		v->reset_due = false;
 	}
 	save_positions(v);
@@ -561,6 +561,8 @@ const struct state_desc vdev_state = {
 
 int vdev_post_load(struct vdev *v)
 {
+	bool broken;
+
 	if (v->phase != VDEV_IDLE || v->reset_due)
 		return -EBUSY;
 	if (v->hw.status & VIRTIO_STATUS_FEATURES_OK && !features_acceptable(v))
@@ -576,9 +578,8 @@ int vdev_post_load(struct vdev *v)
 			return -EBUSY;
 		vq_stop(v->queues[i].vq);
 	}
-	g_strlcpy(v->why, "broken before its state was saved", sizeof(v->why));
-	__atomic_store_n(
-		&v->broken, v->hw.status & VIRTIO_STATUS_NEEDS_RESET ? 2 : 0, __ATOMIC_RELEASE);
+	broken = v->hw.status & VIRTIO_STATUS_NEEDS_RESET;
+	__atomic_store_n(&v->health, broken ? VDEV_REPORTED : VDEV_INTACT, __ATOMIC_RELEASE);
 	v->fresh = false;
 	try_start(v);
 	return 0;

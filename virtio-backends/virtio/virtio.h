@@ -143,6 +143,9 @@ struct vdev_transport_ops {
 
 enum vdev_phase { VDEV_IDLE, VDEV_RUNNING, VDEV_STOPPING };
 
+/* After vdev_fail(): the reason is being written, is there, was logged and told to the driver. */
+enum vdev_health { VDEV_INTACT, VDEV_FAILING, VDEV_FAILED, VDEV_REPORTED };
+
 #define VDEV_WHY_MAX 96 /* bytes of the reason why a device is broken */
 
 struct vdev {
@@ -167,7 +170,7 @@ struct vdev {
 	struct async_group *quiescing; /* lock */
 	struct loop_call stopped_call;
 
-	int broken; /* atomic: 1 since vdev_fail(), why is being written; 2 why is there */
+	int health; /* atomic, enum vdev_health */
 	char why[VDEV_WHY_MAX];
 	struct loop_call broken_call;
 };

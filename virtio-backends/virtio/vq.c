@@ -3,21 +3,10 @@
 
 #include "virtio-backends/virtio/vq-internal.h"
 
-/* Only the owner counts; others may look at any time. */
-static inline void add(uint64_t *counter, int n)
-{
-	__atomic_store_n(counter, *counter + (uint64_t)n, __ATOMIC_RELAXED);
-}
-
-static inline void count(uint64_t *counter)
-{
-	add(counter, 1);
-}
-
 int vq_broken(struct vq *q, const char *why)
 {
 	vq_block(q);
-	count(&q->stats.errors);
+	counter_add(&q->stats.errors, 1);
 	q->host->fail(q->opaque, q, why);
 	return -EBADMSG;
 }
@@ -298,7 +287,7 @@ int vq_pop(struct vq *q, struct vq_req **ret)
 	}
 	q->budget--;
 	req_take(q, r);
-	count(&q->stats.requests);
+	counter_add(&q->stats.requests, 1);
 	*ret = r;
 	return 1;
 }
@@ -331,7 +320,7 @@ void vq_unpop(struct vq_req *r)
 	struct vq *q = r->vq;
 
 	q->layout->unpop(q, r);
-	add(&q->stats.requests, -1);
+	counter_add(&q->stats.requests, UINT64_MAX); /* one less */
 	req_put(q, r);
 }
 
@@ -347,7 +336,7 @@ void vq_notify(struct vq *q)
 	q->staged = 0;
 	if (!wanted)
 		return;
-	count(&q->stats.interrupts);
+	counter_add(&q->stats.interrupts, 1);
 	q->host->interrupt(q->opaque, q);
 }
 
@@ -379,7 +368,7 @@ bool vq_retry(struct vq *q)
 
 void vq_kicked(struct vq *q)
 {
-	count(&q->stats.kicks);
+	counter_add(&q->stats.kicks, 1);
 }
 
 /* ---- contents ---- */
@@ -635,8 +624,8 @@ unsigned vq_in_flight(const struct vq *q)
 
 void vq_get_stats(const struct vq *q, struct vq_stats *ret)
 {
-	ret->requests = __atomic_load_n(&q->stats.requests, __ATOMIC_RELAXED);
-	ret->kicks = __atomic_load_n(&q->stats.kicks, __ATOMIC_RELAXED);
-	ret->interrupts = __atomic_load_n(&q->stats.interrupts, __ATOMIC_RELAXED);
-	ret->errors = __atomic_load_n(&q->stats.errors, __ATOMIC_RELAXED);
+	ret->requests = counter_get(&q->stats.requests);
+	ret->kicks = counter_get(&q->stats.kicks);
+	ret->interrupts = counter_get(&q->stats.interrupts);
+	ret->errors = counter_get(&q->stats.errors);
 }
