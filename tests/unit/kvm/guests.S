@@ -332,16 +332,19 @@ GUEST 16, ap
 	jmp	1b
 END ap
 
-/* Tells that it runs, then has no way to handle an exception. */
-GUEST 32, triple
+/* Tells that it runs, then takes a page fault, for which a direct boot has no IDT. */
+GUEST 64, triple
 	mov	$0x500, %edx
 	mov	$0x77, %eax
 	out	%al, %dx
-	pushl	$0
-	pushl	$0
-	lidt	(%esp)
-	int3
+	mov	0x40000000, %eax
 END triple
+
+/* Goes where no memory is. */
+GUEST 32, lost
+	mov	$0x40000000, %eax
+	jmp	*%eax
+END lost
 
 /* Leaves traces everywhere that a reset must reach. */
 GUEST 32, disorder

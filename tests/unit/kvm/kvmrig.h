@@ -89,7 +89,7 @@ void rig_reset(struct rig *r); /* accelerator only; paused */
 		int64_t rig_wait_end = loop_now() + 20 * NSEC_PER_SEC;                  \
 		while (!(cond)) {                                                       \
 			g_assert_true(loop_now() < rig_wait_end || !"in time: " #cond); \
-			loop_iterate((r)->loop, 10);                                    \
+			loop_iterate((r)->loop, 1);                                     \
 		}                                                                       \
 	} while (0)
 
