@@ -68,16 +68,6 @@ static bool leave(struct control_client *c)
 	return false;
 }
 
-void control_client_free(struct control_client *c)
-{
-	if (!c)
-		return;
-	c->freed = true;
-	g_hash_table_remove_all(c->pending);
-	if (!c->busy)
-		destroy(c);
-}
-
 static void pending_free(gpointer data)
 {
 	struct pending *p = data;
@@ -96,21 +86,40 @@ static void pending_answer(struct pending *p, const void *result, const GError *
 
 /* ---- the end of the connection ---- */
 
-static gboolean closed(gpointer data)
+/* A callback may do anything to the table, so each round begins anew. */
+static void answer_all(struct control_client *c, const GError *error)
 {
-	struct control_client *c = data;
 	GHashTableIter it;
 	gpointer p;
 
-	c->close_soon = 0;
-	enter(c);
-	/* A callback may do anything to the table, so each round begins anew. */
-	while (!c->freed) {
+	for (;;) {
 		g_hash_table_iter_init(&it, c->pending);
 		if (!g_hash_table_iter_next(&it, NULL, &p))
-			break;
-		pending_answer(p, NULL, c->fault);
+			return;
+		pending_answer(p, NULL, error);
 	}
+}
+
+void control_client_free(struct control_client *c)
+{
+	g_autoptr(GError) e = NULL;
+
+	if (!c || c->freed)
+		return;
+	c->freed = true;
+	enter(c);
+	err_set(&e, VMMD_ERROR_HOST, "the VM process has ended");
+	answer_all(c, c->fault ? c->fault : e);
+	leave(c);
+}
+
+static gboolean closed(gpointer data)
+{
+	struct control_client *c = data;
+
+	c->close_soon = 0;
+	enter(c);
+	answer_all(c, c->fault);
 	if (!c->freed)
 		c->ops->closed(c->opaque, c->fault);
 	leave(c);

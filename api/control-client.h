@@ -42,7 +42,8 @@ void control_client_call(struct control_client *c, const struct operation *op, u
 	control_reply_fn *fn, void *opaque);
 
 /*
- * Calls in progress are forgotten: their @fn does not run. From within callbacks too. NULL is fine.
+ * Calls in progress are answered with an error before it returns; @ops are not called any more.
+ * From within callbacks too. NULL is fine.
  */
 void control_client_free(struct control_client *c);
 

@@ -165,8 +165,9 @@ static const struct prop chardev_props[] = {
 		"where the stream goes"),
 	PROP_FILE("path", struct spec_chardev, path, PROP_APPEND, "file: what it is appended to"),
 	PROP_FILE("listen", struct spec_chardev, listen, PROP_LISTEN,
-		"socket: path of a Unix socket that serves one client at a time; under the daemon it "
-		"is the daemon's choice"),
+		"socket: path of a Unix socket that serves one client at a time; the daemon has "
+		"one of "
+		"its own"),
 	PROP_SIZE("history", struct spec_chardev, history, 0, 16 * MiB, 64 * KiB,
 		"socket, pty: bytes of output kept for who connects later"),
 	PROP_END,

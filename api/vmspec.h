@@ -67,7 +67,8 @@ struct spec_boot {
 struct spec_chardev {
 	int type;              /* enum spec_chardev_type */
 	struct prop_file path; /* file: appended to; socket: see listen */
-	struct prop_file listen; /* socket: where one client at a time is served; history is replayed */
+	struct prop_file
+		listen;   /* socket: where one client at a time is served; history is replayed */
 	uint64_t history; /* socket, pty: bytes of output kept for who connects later */
 };
 

@@ -298,6 +298,7 @@ const struct dev_ops i440fx_ops = {
 	.realize = realize,
 	.reset = reset,
 	.unrealize = unrealize,
+	.pre_save = pci_dev_pre_save,
 	.post_load = post_load,
 	.state = parts,
 };

@@ -352,7 +352,14 @@ static int post_load(struct dev *d)
 
 static void unrealize(struct dev *d)
 {
-	pci_dev_done(&to_pm(d)->pci);
+	struct piix4_pm *s = to_pm(d);
+
+	dev_lock(d);
+	if (s->timer.dev)
+		dev_timer_cancel(&s->timer);
+	dev_unlock(d);
+	irq_set(&s->sci, false);
+	pci_dev_done(&s->pci);
 }
 
 static const struct state_field fields[] = {
@@ -383,6 +390,7 @@ const struct dev_ops piix4_pm_ops = {
 	.realize = realize,
 	.reset = reset,
 	.unrealize = unrealize,
+	.pre_save = pci_dev_pre_save,
 	.post_load = post_load,
 	.state = parts,
 };

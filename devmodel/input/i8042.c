@@ -348,6 +348,12 @@ static void i8042_reset(struct dev *d, enum reset_kind kind)
 	update_irqs(c);
 }
 
+static void i8042_unrealize(struct dev *d)
+{
+	irq_set(&i8042(d)->kbd_irq, false);
+	irq_set(&i8042(d)->mouse_irq, false);
+}
+
 static int i8042_post_load(struct dev *d)
 {
 	update_irqs(i8042(d));
@@ -384,6 +390,7 @@ const struct dev_ops i8042_ops = {
 	.size = sizeof(struct i8042),
 	.realize = i8042_realize,
 	.reset = i8042_reset,
+	.unrealize = i8042_unrealize,
 	.post_load = i8042_post_load,
 	.state =
 		(const struct dev_part[]){

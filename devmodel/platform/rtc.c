@@ -482,6 +482,7 @@ static void rtc_unrealize(struct dev *d)
 	if (rtc(d)->timer.dev)
 		dev_timer_cancel(&rtc(d)->timer);
 	dev_unlock(d);
+	irq_set(&rtc(d)->irq, false);
 }
 
 static void rtc_pre_save(struct dev *d)

@@ -470,6 +470,7 @@ static void serial_unrealize(struct dev *d)
 	dev_lock(d);
 	dev_timer_cancel(&s->timeout);
 	dev_unlock(d);
+	irq_set(&s->irq, false);
 	charout_done(&s->out);
 	if (s->chr)
 		chardev_detach(s->chr);

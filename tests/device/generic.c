@@ -8,6 +8,10 @@
 #include <string.h>
 
 #include "base/qs.h"
+#include "devmodel/chipset/chipset.h"
+#include "devmodel/input/input.h"
+#include "devmodel/platform/platform.h"
+#include "devmodel/serial/serial.h"
 #include "tests/device/rig.h"
 
 struct folder {
@@ -20,6 +24,10 @@ struct folder {
 
 static const struct folder folders[] = {
 	{"tests", probe_devices},
+	{"chipset", chipset_devices},
+	{"platform", platform_devices},
+	{"serial", serial_devices},
+	{"input", input_devices},
 };
 
 #define MUTATIONS 3000

@@ -102,7 +102,8 @@ void fake_chardev_set_room(struct fake_chardev *f, size_t n)
 
 char *fake_chardev_take(struct fake_chardev *f)
 {
-	char *text = g_strndup((const char *)f->output->data, f->output->len);
+	char *text = f->output->len ? g_strndup((const char *)f->output->data, f->output->len)
+				    : g_strdup("");
 
 	g_byte_array_set_size(f->output, 0);
 	return text;

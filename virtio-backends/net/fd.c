@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A tap device or a datagram socket: one frame a system call, straight between guest memory and the kernel.
+ * A tap device or a datagram socket: one frame a system call, straight between guest memory and the kernel. That the other end is
+ * gone a seqpacket socket says by itself, a datagram socket when something is sent.
  *
  *	front's header	0	10 or 12
  *	tap		10 zeroes are put before	as it is: the kernel does what it asks for
@@ -409,18 +410,21 @@ static unsigned tap_offloads(int fd)
 	return can;
 }
 
-/* 1: a tap device that we can use; 0: no tap device; negative: one that we cannot, with @error. */
+/*
+ * 1: a tap device that we can use; 0: no tap device; negative: one that we cannot, with @error. TUNGETIFF does not tell IFF_NO_PI: it
+ * returns IFF_NOFILTER in that bit.
+ */
 static int probe_tap(struct fd_net *n, GError **error)
 {
-	static const short needed = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
+	static const short needed = IFF_TAP | IFF_VNET_HDR;
 	struct ifreq ifr = {};
 
 	if (ioctl(n->fd, TUNGETIFF, &ifr) < 0)
 		return 0;
 	if ((ifr.ifr_flags & needed) != needed) {
 		err_set(error, VMMD_ERROR_INVALID,
-			"network back-end %s: interface %s has not the flags IFF_TAP, IFF_NO_PI "
-			"and IFF_VNET_HDR",
+			"network back-end %s: interface %s has not the flags IFF_TAP and "
+			"IFF_VNET_HDR",
 			n->backend.net.id, ifr.ifr_name);
 		return -EINVAL;
 	}

@@ -144,7 +144,7 @@ struct net *net_user_new(
 	}
 	fd_close(&report[0]);
 	if (ok) {
-		net = net_fd_new(id, sock[0], error);
+		net = net_fd_new(id, sock[0], conf->loop, error);
 		sock[0] = -1;
 	}
 	fd_close(&sock[0]);

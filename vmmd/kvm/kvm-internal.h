@@ -33,6 +33,7 @@ struct vcpu {
 	pthread_t thread;
 	bool started;
 	uint64_t start;              /* kvm lock: which start of the VM it has used */
+	bool inside;                 /* atomic: in KVM_RUN, or about to be */
 	uint64_t exits[KVM_EXITS_N]; /* own thread writes, anyone reads */
 };
 
@@ -65,10 +66,12 @@ struct kvm {
 	unsigned n_vcpus;
 	int run_size;
 	pthread_mutex_t lock;
-	pthread_cond_t go;
+	pthread_cond_t go;      /* running, quitting or held has changed */
+	pthread_cond_t outside; /* held, and a vCPU has left the guest */
 	bool running, quitting; /* lock */
 	uint64_t starts;        /* lock: how often the VM was started */
 	unsigned parked;        /* lock: vCPU threads waiting for the next start */
+	bool held;              /* lock for writing, atomic: no vCPU may enter the guest */
 	struct loop_call paused_call;
 	void (*paused_fn)(void *opaque);
 	void *paused_opaque;
@@ -103,6 +106,12 @@ bool kvm_vcpus_create(
 void kvm_run_all(struct accel *a);
 void kvm_pause(struct accel *a, void (*fn)(void *opaque), void *opaque);
 void kvm_vcpus_free(struct kvm *k);
+/*
+ * Keeps every vCPU outside the guest for a moment, for changes that none may see half done; hold waits until they are. Main
+ * thread or a vCPU thread, one holder at a time.
+ */
+void kvm_vcpus_hold(struct kvm *k);
+void kvm_vcpus_release(struct kvm *k);
 
 extern const struct state_desc kvm_vcpu_state, kvm_irqchip_state;
 

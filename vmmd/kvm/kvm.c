@@ -132,6 +132,7 @@ static void kvm_free(struct accel *a)
 	fd_close(&k->dev_fd);
 	pthread_mutex_destroy(&k->lock);
 	pthread_cond_destroy(&k->go);
+	pthread_cond_destroy(&k->outside);
 	g_free(k);
 }
 
@@ -168,6 +169,7 @@ struct accel *kvm_new(const struct kvm_conf *conf, GError **error)
 	k->vm_fd = -1;
 	pthread_mutex_init(&k->lock, NULL);
 	pthread_cond_init(&k->go, NULL);
+	pthread_cond_init(&k->outside, NULL);
 	kvm_irq_init(k);
 	k->dev_fd = conf->fd >= 0 ? conf->fd : open_device(error);
 	if (k->dev_fd < 0 || !check_device(k, error) || !create_vm(k, error)) {

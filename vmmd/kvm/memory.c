@@ -75,20 +75,44 @@ static int add_slot(struct kvm *k, const struct accel_slot *s)
 	return -ENOSPC;
 }
 
-int kvm_memory_commit(struct accel *a, const struct accel_slot *slots, size_t n)
+static bool goes(const struct kvm *k, unsigned id, const struct accel_slot *slots, size_t n)
 {
-	struct kvm *k = to_kvm(a);
+	return k->slots[id].used && !wanted(&k->slots[id].slot, slots, n);
+}
+
+/* What goes makes room, in numbers and addresses, for what comes. */
+static int change_slots(struct kvm *k, const struct accel_slot *slots, size_t n)
+{
 	int err = 0;
 
-	/* What goes makes room, in numbers and addresses, for what comes. */
 	for (unsigned id = 0; id < KVM_MAX_SLOTS && !err; id++) {
-		if (k->slots[id].used && !wanted(&k->slots[id].slot, slots, n))
+		if (goes(k, id, slots, n))
 			err = remove_slot(k, id);
 	}
 	for (size_t i = 0; i < n && !err; i++) {
 		if (!present(k, &slots[i]))
 			err = add_slot(k, &slots[i]);
 	}
+	return err;
+}
+
+/*
+ * RAM that is cut in two is deleted and added again in its parts. In between the guest must not run: it would find nothing
+ * where its own program lies.
+ */
+int kvm_memory_commit(struct accel *a, const struct accel_slot *slots, size_t n)
+{
+	struct kvm *k = to_kvm(a);
+	bool hold = false;
+	int err;
+
+	for (unsigned id = 0; id < KVM_MAX_SLOTS && !hold; id++)
+		hold = goes(k, id, slots, n);
+	if (hold)
+		kvm_vcpus_hold(k);
+	err = change_slots(k, slots, n);
+	if (hold)
+		kvm_vcpus_release(k);
 	return err;
 }
 

@@ -136,6 +136,76 @@ static bool handle_rare(struct vcpu *c, struct kvm_run *run)
 	return false;
 }
 
+/* ---- entering and leaving the guest ---- */
+
+static void wait_while_held(struct vcpu *c)
+{
+	struct kvm *k = c->kvm;
+
+	pthread_mutex_lock(&k->lock);
+	__atomic_store_n(&c->inside, false, __ATOMIC_SEQ_CST);
+	pthread_cond_broadcast(&k->outside);
+	while (k->held)
+		pthread_cond_wait(&k->go, &k->lock);
+	pthread_mutex_unlock(&k->lock);
+}
+
+/* Either the holder sees `inside` and kicks, or this sees `held` and waits. */
+static void guest_enter(struct vcpu *c)
+{
+	for (;;) {
+		__atomic_store_n(&c->inside, true, __ATOMIC_SEQ_CST);
+		if (likely(!__atomic_load_n(&c->kvm->held, __ATOMIC_SEQ_CST)))
+			return;
+		wait_while_held(c);
+	}
+}
+
+static void guest_leave(struct vcpu *c)
+{
+	struct kvm *k = c->kvm;
+
+	__atomic_store_n(&c->inside, false, __ATOMIC_SEQ_CST);
+	if (unlikely(__atomic_load_n(&k->held, __ATOMIC_SEQ_CST))) {
+		pthread_mutex_lock(&k->lock);
+		pthread_cond_broadcast(&k->outside);
+		pthread_mutex_unlock(&k->lock);
+	}
+}
+
+static int guest_run(struct vcpu *c)
+{
+	int r;
+
+	guest_enter(c);
+	r = ioctl(c->fd, KVM_RUN, 0) < 0 ? -errno : 0;
+	guest_leave(c);
+	return r;
+}
+
+void kvm_vcpus_hold(struct kvm *k)
+{
+	pthread_mutex_lock(&k->lock);
+	__atomic_store_n(&k->held, true, __ATOMIC_SEQ_CST);
+	for (unsigned i = 0; i < k->n_vcpus; i++) {
+		if (__atomic_load_n(&k->vcpus[i].inside, __ATOMIC_SEQ_CST))
+			pthread_kill(k->vcpus[i].thread, KICK_SIGNAL);
+	}
+	for (unsigned i = 0; i < k->n_vcpus; i++) {
+		while (__atomic_load_n(&k->vcpus[i].inside, __ATOMIC_SEQ_CST))
+			pthread_cond_wait(&k->outside, &k->lock);
+	}
+	pthread_mutex_unlock(&k->lock);
+}
+
+void kvm_vcpus_release(struct kvm *k)
+{
+	pthread_mutex_lock(&k->lock);
+	__atomic_store_n(&k->held, false, __ATOMIC_SEQ_CST);
+	pthread_cond_broadcast(&k->go);
+	pthread_mutex_unlock(&k->lock);
+}
+
 /* Runs the guest until the VM is to stop (EINTR and not running) or this vCPU cannot go on. */
 static void run_guest(struct vcpu *c)
 {
@@ -145,11 +215,13 @@ static void run_guest(struct vcpu *c)
 	bool stop;
 
 	for (;;) {
-		if (ioctl(c->fd, KVM_RUN, 0) < 0) {
-			if (errno == EAGAIN)
+		int r = guest_run(c);
+
+		if (r < 0) {
+			if (r == -EAGAIN)
 				continue; /* an AP was woken by INIT or SIPI */
-			if (errno != EINTR) {
-				snprintf(detail, sizeof(detail), "KVM_RUN: %s", err_text(errno));
+			if (r != -EINTR) {
+				snprintf(detail, sizeof(detail), "KVM_RUN: %s", err_text(-r));
 				raise_event(c, ACCEL_INTERNAL_ERROR, detail);
 				return;
 			}

@@ -119,7 +119,7 @@ static void fill_zero_page(uint8_t *zp, const uint8_t *h, const struct boot_conf
 bool boot_bzimage(struct gmem *g, const struct boot_conf *conf, const struct boot_image *img,
 	struct accel_cpu_start *ret, GError **error)
 {
-	uint64_t at, setup, payload, initrd, initrd_size, limit;
+	uint64_t at = 0, setup, payload, initrd, initrd_size, limit;
 	uint8_t h[HDR_END], zp[PAGE_ZERO_SIZE];
 
 	if (img->size < sizeof(h))

@@ -232,8 +232,15 @@ static void test_free_in_callback(struct fixture *f, const void *data)
 	status(f, 60000);
 	say(f, "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}\n{\"jsonrpc\":\"2.0\",\"id\":2,"
 	       "\"result\":{}}\n");
-	expect(f, "state 0;");
+	expect(f, "state 0;error host: the VM process has ended;");
 	g_assert_null(f->client);
+}
+
+static void test_free_answers(struct fixture *f, const void *data)
+{
+	status(f, 60000);
+	free_client(f);
+	expect(f, "error host: the VM process has ended;");
 }
 
 static void test_free_in_event(struct fixture *f, const void *data)
@@ -260,6 +267,7 @@ int main(int argc, char **argv)
 	TEST("endless-line", test_endless_line);
 	TEST("deaf", test_deaf);
 	TEST("free-in-callback", test_free_in_callback);
+	TEST("free-answers", test_free_answers);
 	TEST("free-in-event", test_free_in_event);
 	return g_test_run();
 }
