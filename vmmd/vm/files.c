@@ -77,7 +77,9 @@ static bool fill(const char *pointer, const struct prop *p, struct prop_file *fi
 		if (strcmp(f->pointer, pointer) == 0) {
 			file->fd = f->fd;
 			f->used = true;
-			return true;
+			if (!(p->flags & PROP_LISTEN) || listen(f->fd, 1) == 0)
+				return true;
+			return err_set_errno(error, errno, "%s: descriptor %d cannot listen", pointer, f->fd);
 		}
 	}
 	if (!file->path || open_path(p, file, flags, error))
