@@ -13,7 +13,7 @@
 enum { RX, TX };
 
 struct fixture {
-	struct rig rig;
+	struct vrig rig;
 	struct fake_chardev *chr;
 };
 
@@ -27,18 +27,18 @@ static void set_prop(struct dev *d, const char *name, const char *value)
 
 static void setup(struct fixture *f, const void *data)
 {
-	rig_init(&f->rig);
+	vrig_init(&f->rig);
 	f->chr = fake_chardev_new();
-	virtio_console_set_backend(rig_new(&f->rig, &virtio_console_pci_ops), &f->chr->chr);
+	virtio_console_set_backend(vrig_new(&f->rig, &virtio_console_pci_ops), &f->chr->chr);
 	set_prop(f->rig.dev, "packed", "on");
-	rig_plug(&f->rig);
+	vrig_plug(&f->rig);
 }
 
 static void teardown(struct fixture *f, const void *data)
 {
-	rig_unplug(&f->rig);
+	vrig_unplug(&f->rig);
 	fake_chardev_free(f->chr);
-	rig_done(&f->rig);
+	vrig_done(&f->rig);
 }
 
 static int write_text(struct fixture *f, uint64_t at, const char *text)
@@ -49,7 +49,7 @@ static int write_text(struct fixture *f, uint64_t at, const char *text)
 	guest_write(f->rig.gmem, at, text, strlen(text));
 	id = guest_vq_add(&f->rig.vq[TX], &buf, 1, 0);
 	g_assert_cmpint(id, >=, 0);
-	rig_publish(&f->rig, TX);
+	vrig_publish(&f->rig, TX);
 	return id;
 }
 
@@ -65,22 +65,22 @@ static void test_output(struct fixture *f, const void *data)
 	g_autofree char *large = g_strnfill(200000, 'x');
 	uint32_t len;
 
-	g_assert_cmphex(rig_cfg_read(&f->rig, PCI_DEVICE_ID, 2), ==, 0x1043);
-	g_assert_cmphex(rig_features(&f->rig) & 0xffffff, ==, 0);
+	g_assert_cmphex(vrig_cfg_read(&f->rig, PCI_DEVICE_ID, 2), ==, 0x1043);
+	g_assert_cmphex(vrig_features(&f->rig) & 0xffffff, ==, 0);
 	for (unsigned packed = 0; packed < 2; packed++) {
-		rig_start(&f->rig, packed ? VIRTIO_BIT(VIRTIO_F_RING_PACKED) : 0, 2, 16);
+		vrig_start(&f->rig, packed ? VIRTIO_BIT(VIRTIO_F_RING_PACKED) : 0, 2, 16);
 		for (unsigned i = 0; i < 20; i++) {
 			write_text(f, DATA, "Hello, ");
 			write_text(f, DATA + 64, "world\n");
 			for (unsigned k = 0; k < 2; k++) {
-				rig_wait_used(&f->rig, TX, &len);
+				vrig_wait_used(&f->rig, TX, &len);
 				g_assert_cmpuint(len, ==, 0);
 			}
 			check_output(f, "Hello, world\n");
 		}
 		/* More than one round writes. */
 		write_text(f, DATA, large);
-		rig_wait_used(&f->rig, TX, &len);
+		vrig_wait_used(&f->rig, TX, &len);
 		check_output(f, large);
 	}
 }
@@ -90,34 +90,34 @@ static void test_output_blocked(struct fixture *f, const void *data)
 {
 	uint32_t len;
 
-	rig_start(&f->rig, 0, 2, 16);
+	vrig_start(&f->rig, 0, 2, 16);
 	fake_chardev_set_room(f->chr, 3);
 	write_text(f, DATA, "abcdefgh");
 	write_text(f, DATA + 64, "ijkl");
-	rig_settle(&f->rig);
+	vrig_settle(&f->rig);
 	check_output(f, "abc");
 	g_assert_cmpint(guest_vq_take(&f->rig.vq[TX], &len), ==, -1);
-	rig_quiesce(&f->rig);
+	vrig_quiesce(&f->rig);
 	g_assert_cmpuint(vq_in_flight(f->rig.vp->vdev.queues[TX].vq), ==, 0);
-	rig_resume(&f->rig);
+	vrig_resume(&f->rig);
 	check_output(f, "");
 	fake_chardev_set_room(f->chr, 4);
-	rig_settle(&f->rig);
+	vrig_settle(&f->rig);
 	check_output(f, "defg");
 	g_assert_cmpint(guest_vq_take(&f->rig.vq[TX], &len), ==, -1);
 	fake_chardev_set_room(f->chr, 100);
-	rig_wait_used(&f->rig, TX, &len);
-	rig_wait_used(&f->rig, TX, &len);
+	vrig_wait_used(&f->rig, TX, &len);
+	vrig_wait_used(&f->rig, TX, &len);
 	check_output(f, "hijkl");
 
 	fake_chardev_set_room(f->chr, 2);
 	write_text(f, DATA, "lost");
-	rig_settle(&f->rig);
+	vrig_settle(&f->rig);
 	check_output(f, "lo");
-	rig_start(&f->rig, 0, 2, 16);
+	vrig_start(&f->rig, 0, 2, 16);
 	fake_chardev_set_room(f->chr, 100);
 	write_text(f, DATA, "new");
-	rig_wait_used(&f->rig, TX, &len);
+	vrig_wait_used(&f->rig, TX, &len);
 	check_output(f, "new");
 }
 
@@ -126,7 +126,7 @@ static void give(struct fixture *f, unsigned slot, uint32_t n)
 	struct guest_buf buf = {DATA + slot * 4096, n, true};
 
 	g_assert_cmpint(guest_vq_add(&f->rig.vq[RX], &buf, 1, 0), >=, 0);
-	rig_publish(&f->rig, RX);
+	vrig_publish(&f->rig, RX);
 }
 
 static void check_input(struct fixture *f, unsigned slot, const char *want)
@@ -134,7 +134,7 @@ static void check_input(struct fixture *f, unsigned slot, const char *want)
 	char got[64];
 	uint32_t len;
 
-	rig_wait_used(&f->rig, RX, &len);
+	vrig_wait_used(&f->rig, RX, &len);
 	g_assert_cmpuint(len, ==, strlen(want));
 	guest_read(f->rig.gmem, DATA + slot * 4096, got, len);
 	g_assert_cmpmem(got, len, want, strlen(want));
@@ -145,13 +145,13 @@ static void test_input(struct fixture *f, const void *data)
 	uint32_t len;
 
 	for (unsigned packed = 0; packed < 2; packed++) {
-		rig_start(&f->rig, packed ? VIRTIO_BIT(VIRTIO_F_RING_PACKED) : 0, 2, 16);
+		vrig_start(&f->rig, packed ? VIRTIO_BIT(VIRTIO_F_RING_PACKED) : 0, 2, 16);
 		give(f, 0, 16);
 		fake_chardev_input(f->chr, "hi", 2);
 		check_input(f, 0, "hi");
 		/* No buffer: it waits. Small buffers: it is cut. */
 		fake_chardev_input(f->chr, "0123456789", 10);
-		rig_settle(&f->rig);
+		vrig_settle(&f->rig);
 		g_assert_cmpint(guest_vq_take(&f->rig.vq[RX], &len), ==, -1);
 		for (unsigned i = 0; i < 4; i++)
 			give(f, i, 3);
@@ -162,17 +162,17 @@ static void test_input(struct fixture *f, const void *data)
 		/* Buffers of no use come back empty. */
 		give(f, 0, 0);
 		fake_chardev_input(f->chr, "x", 1);
-		rig_wait_used(&f->rig, RX, &len);
+		vrig_wait_used(&f->rig, RX, &len);
 		g_assert_cmpuint(len, ==, 0);
 		give(f, 0, 8);
 		check_input(f, 0, "x");
 		/* A buffer in hand is put back by a quiesce. */
 		give(f, 1, 8);
-		rig_quiesce(&f->rig);
+		vrig_quiesce(&f->rig);
 		g_assert_cmpuint(vq_in_flight(f->rig.vp->vdev.queues[RX].vq), ==, 0);
 		fake_chardev_input(f->chr, "later", 5);
 		g_assert_cmpint(guest_vq_take(&f->rig.vq[RX], &len), ==, -1);
-		rig_resume(&f->rig);
+		vrig_resume(&f->rig);
 		check_input(f, 1, "later");
 	}
 }
@@ -181,8 +181,8 @@ static void test_input(struct fixture *f, const void *data)
 static void test_input_early(struct fixture *f, const void *data)
 {
 	fake_chardev_input(f->chr, "early", 5);
-	rig_settle(&f->rig);
-	rig_start(&f->rig, 0, 2, 16);
+	vrig_settle(&f->rig);
+	vrig_start(&f->rig, 0, 2, 16);
 	give(f, 0, 16);
 	check_input(f, 0, "early");
 }
@@ -192,15 +192,15 @@ static void test_nobody(void)
 	struct fixture f = {0};
 	uint32_t len;
 
-	rig_init(&f.rig);
-	rig_new(&f.rig, &virtio_console_pci_ops);
-	rig_plug(&f.rig);
-	rig_start(&f.rig, 0, 2, 16);
+	vrig_init(&f.rig);
+	vrig_new(&f.rig, &virtio_console_pci_ops);
+	vrig_plug(&f.rig);
+	vrig_start(&f.rig, 0, 2, 16);
 	give(&f, 0, 16);
 	write_text(&f, DATA + 0x10000, "dropped");
-	rig_wait_used(&f.rig, TX, &len);
+	vrig_wait_used(&f.rig, TX, &len);
 	g_assert_cmpint(guest_vq_take(&f.rig.vq[RX], &len), ==, -1);
-	rig_done(&f.rig);
+	vrig_done(&f.rig);
 }
 
 static void test_busy(struct fixture *f, const void *data)
@@ -225,23 +225,23 @@ static void test_save_load(void)
 
 	setup(&a, NULL);
 	setup(&b, NULL);
-	rig_start(&a.rig, 0, 2, 16);
+	vrig_start(&a.rig, 0, 2, 16);
 	fake_chardev_set_room(a.chr, 3);
 	write_text(&a, DATA, "abcdefgh");
-	rig_settle(&a.rig);
-	rig_quiesce(&a.rig);
-	rig_quiesce(&b.rig);
+	vrig_settle(&a.rig);
+	vrig_quiesce(&a.rig);
+	vrig_quiesce(&b.rig);
 	bus_save(a.rig.bus, state);
-	gmem_block_load(b.rig.ram, 0, gmem_block_hva(a.rig.ram), RIG_RAM);
+	gmem_block_load(b.rig.ram, 0, gmem_block_hva(a.rig.ram), VRIG_RAM);
 	g_assert_true(bus_load(b.rig.bus, state->data, state->len, &error));
 	g_assert_no_error(error);
 	memcpy(b.rig.vq, a.rig.vq, sizeof(b.rig.vq));
-	for (unsigned i = 0; i < RIG_QUEUES; i++)
+	for (unsigned i = 0; i < VRIG_QUEUES; i++)
 		b.rig.vq[i].gmem = b.rig.gmem;
-	rig_resume(&b.rig);
-	rig_wait_used(&b.rig, TX, &len);
+	vrig_resume(&b.rig);
+	vrig_wait_used(&b.rig, TX, &len);
 	check_output(&b, "defgh");
-	rig_resume(&a.rig);
+	vrig_resume(&a.rig);
 	teardown(&a, NULL);
 	teardown(&b, NULL);
 }

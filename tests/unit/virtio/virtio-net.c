@@ -49,7 +49,7 @@ static const uint64_t rx_offloads = BIT(F_GUEST_CSUM) | BIT(F_GUEST_TSO4) | BIT(
 				    BIT(F_GUEST_ECN) | BIT(F_GUEST_UFO);
 
 struct fixture {
-	struct rig rig;
+	struct vrig rig;
 	struct fake_net *net;
 };
 
@@ -63,18 +63,18 @@ static void set_prop(struct dev *d, const char *name, const char *value)
 
 static void setup(struct fixture *f, const void *data)
 {
-	rig_init(&f->rig);
+	vrig_init(&f->rig);
 	f->net = fake_net_new(4);
-	virtio_net_set_backend(rig_new(&f->rig, &virtio_net_pci_ops), &f->net->net);
+	virtio_net_set_backend(vrig_new(&f->rig, &virtio_net_pci_ops), &f->net->net);
 	set_prop(f->rig.dev, "mac", "52:54:00:12:34:56");
 	set_prop(f->rig.dev, "packed", "on");
 }
 
 static void teardown(struct fixture *f, const void *data)
 {
-	rig_unplug(&f->rig);
+	vrig_unplug(&f->rig);
 	fake_net_free(f->net);
-	rig_done(&f->rig);
+	vrig_done(&f->rig);
 }
 
 /* ---- frames ---- */
@@ -110,7 +110,7 @@ static int give_buffer(struct fixture *f, unsigned q, unsigned slot, uint32_t le
 	int id = guest_vq_add(&f->rig.vq[q], &buf, 1, 0);
 
 	g_assert_cmpint(id, >=, 0);
-	rig_publish(&f->rig, q);
+	vrig_publish(&f->rig, q);
 	return id;
 }
 
@@ -127,7 +127,7 @@ static bool nothing_received(struct fixture *f, unsigned q)
 {
 	uint32_t len;
 
-	rig_settle(&f->rig);
+	vrig_settle(&f->rig);
 	return guest_vq_take(&f->rig.vq[q], &len) < 0;
 }
 
@@ -152,9 +152,9 @@ static uint8_t ctrl(struct fixture *f, uint8_t class, uint8_t command, const voi
 	guest_write(f->rig.gmem, bufs[1].gpa, data, n);
 	guest_write(f->rig.gmem, bufs[2].gpa, &ack, 1);
 	g_assert_cmpint(guest_vq_add(&f->rig.vq[CTRL], bufs, 3, 0), >=, 0);
-	rig_publish(&f->rig, CTRL);
-	rig_wait_used(&f->rig, CTRL, NULL);
-	rig_settle(&f->rig);
+	vrig_publish(&f->rig, CTRL);
+	vrig_wait_used(&f->rig, CTRL, NULL);
+	vrig_settle(&f->rig);
 	guest_read(f->rig.gmem, bufs[2].gpa, &ack, 1);
 	return ack;
 }
@@ -174,19 +174,19 @@ static void test_features(struct fixture *f, const void *data)
 
 	set_prop(f->rig.dev, "mtu", "1400");
 	set_prop(f->rig.dev, "num-queue-pairs", "2");
-	rig_plug(&f->rig);
-	got = rig_features(&f->rig);
+	vrig_plug(&f->rig);
+	got = vrig_features(&f->rig);
 	g_assert_cmphex(got & 0xffffff, ==,
 		tx_offloads | rx_offloads | ctrl_features | BIT(F_CTRL_GUEST_OFFLOADS) |
 			BIT(F_MTU) | BIT(F_MAC) | BIT(F_MRG_RXBUF) | BIT(F_STATUS) | BIT(F_MQ));
-	g_assert_cmphex(rig_cfg_read(&f->rig, PCI_DEVICE_ID, 2), ==, 0x1041);
-	g_assert_cmphex(rig_cfg_read(&f->rig, PCI_CLASS, 1), ==, 2);
-	g_assert_cmphex(rig_read(&f->rig, f->rig.config + CFG_MAC, 4), ==, 0x12005452);
-	g_assert_cmphex(rig_read(&f->rig, f->rig.config + CFG_MAC + 4, 2), ==, 0x5634);
-	g_assert_cmpuint(rig_read(&f->rig, f->rig.config + CFG_STATUS, 2), ==, 1);
-	g_assert_cmpuint(rig_read(&f->rig, f->rig.config + CFG_PAIRS, 2), ==, 2);
-	g_assert_cmpuint(rig_read(&f->rig, f->rig.config + CFG_MTU, 2), ==, 1400);
-	g_assert_cmpuint(rig_common(&f->rig, RIG_NUM_QUEUES, 2), ==, 5);
+	g_assert_cmphex(vrig_cfg_read(&f->rig, PCI_DEVICE_ID, 2), ==, 0x1041);
+	g_assert_cmphex(vrig_cfg_read(&f->rig, PCI_CLASS, 1), ==, 2);
+	g_assert_cmphex(vrig_read(&f->rig, f->rig.config + CFG_MAC, 4), ==, 0x12005452);
+	g_assert_cmphex(vrig_read(&f->rig, f->rig.config + CFG_MAC + 4, 2), ==, 0x5634);
+	g_assert_cmpuint(vrig_read(&f->rig, f->rig.config + CFG_STATUS, 2), ==, 1);
+	g_assert_cmpuint(vrig_read(&f->rig, f->rig.config + CFG_PAIRS, 2), ==, 2);
+	g_assert_cmpuint(vrig_read(&f->rig, f->rig.config + CFG_MTU, 2), ==, 1400);
+	g_assert_cmpuint(vrig_common(&f->rig, VRIG_NUM_QUEUES, 2), ==, 5);
 }
 
 /* No offloads in the back-end, none offered; no MTU, no second pair. */
@@ -194,17 +194,17 @@ static void test_few_features(struct fixture *f, const void *data)
 {
 	f->net->can_offload = 0;
 	set_prop(f->rig.dev, "packed", "off");
-	rig_plug(&f->rig);
-	g_assert_cmphex(rig_features(&f->rig) & 0xffffff, ==,
+	vrig_plug(&f->rig);
+	g_assert_cmphex(vrig_features(&f->rig) & 0xffffff, ==,
 		ctrl_features | BIT(F_MAC) | BIT(F_MRG_RXBUF) | BIT(F_STATUS));
-	g_assert_cmpuint(rig_common(&f->rig, RIG_NUM_QUEUES, 2), ==, 3);
+	g_assert_cmpuint(vrig_common(&f->rig, VRIG_NUM_QUEUES, 2), ==, 3);
 }
 
 static void test_partial_offloads(struct fixture *f, const void *data)
 {
 	f->net->can_offload = NET_OFFLOAD_CSUM | NET_OFFLOAD_TSO4;
-	rig_plug(&f->rig);
-	g_assert_cmphex(rig_features(&f->rig) & (tx_offloads | rx_offloads), ==,
+	vrig_plug(&f->rig);
+	g_assert_cmphex(vrig_features(&f->rig) & (tx_offloads | rx_offloads), ==,
 		BIT(F_CSUM) | BIT(F_HOST_TSO4) | BIT(F_GUEST_CSUM) | BIT(F_GUEST_TSO4));
 }
 
@@ -230,17 +230,17 @@ static void test_dependencies(struct fixture *f, const void *data)
 	const uint64_t v1 = BIT(VIRTIO_F_VERSION_1);
 
 	set_prop(f->rig.dev, "num-queue-pairs", "2");
-	rig_plug(&f->rig);
+	vrig_plug(&f->rig);
 	for (unsigned i = 0; i < ARRAY_SIZE(deps); i++) {
-		g_assert_false(rig_negotiate(&f->rig, v1 | BIT(deps[i].feature)));
+		g_assert_false(vrig_negotiate(&f->rig, v1 | BIT(deps[i].feature)));
 		g_assert_true(
-			rig_negotiate(&f->rig, v1 | BIT(deps[i].feature) | BIT(deps[i].needs)));
+			vrig_negotiate(&f->rig, v1 | BIT(deps[i].feature) | BIT(deps[i].needs)));
 	}
-	g_assert_false(rig_negotiate(&f->rig, v1 | BIT(F_HOST_ECN) | BIT(F_CSUM)));
+	g_assert_false(vrig_negotiate(&f->rig, v1 | BIT(F_HOST_ECN) | BIT(F_CSUM)));
 	g_assert_true(
-		rig_negotiate(&f->rig, v1 | BIT(F_HOST_ECN) | BIT(F_CSUM) | BIT(F_HOST_TSO6)));
-	g_assert_false(rig_negotiate(&f->rig, v1 | BIT(F_GUEST_ECN) | BIT(F_GUEST_CSUM)));
-	g_assert_true(rig_negotiate(
+		vrig_negotiate(&f->rig, v1 | BIT(F_HOST_ECN) | BIT(F_CSUM) | BIT(F_HOST_TSO6)));
+	g_assert_false(vrig_negotiate(&f->rig, v1 | BIT(F_GUEST_ECN) | BIT(F_GUEST_CSUM)));
+	g_assert_true(vrig_negotiate(
 		&f->rig, v1 | BIT(F_GUEST_ECN) | BIT(F_GUEST_CSUM) | BIT(F_GUEST_TSO4)));
 }
 
@@ -261,7 +261,7 @@ static void test_bad_properties(void)
 		g_autoptr(GError) error = NULL;
 
 		if (i)
-			virtio_net_set_backend(rig_new(&f.rig, &virtio_net_pci_ops), &f.net->net);
+			virtio_net_set_backend(vrig_new(&f.rig, &virtio_net_pci_ops), &f.net->net);
 		set_prop(f.rig.dev, "mac", "52:54:00:12:34:56");
 		set_prop(f.rig.dev, bad[i].name, bad[i].value);
 		g_assert_false(dev_realize(f.rig.dev, &error));
@@ -280,8 +280,8 @@ static void send_frame(struct fixture *f, const struct header *h, const uint8_t 
 	guest_write(f->rig.gmem, DATA, h, HDR);
 	guest_write(f->rig.gmem, DATA + 64, frame, n);
 	g_assert_cmpint(guest_vq_add(&f->rig.vq[TX], bufs, 2, 0), >=, 0);
-	rig_publish(&f->rig, TX);
-	rig_wait_used(&f->rig, TX, NULL);
+	vrig_publish(&f->rig, TX);
+	vrig_wait_used(&f->rig, TX, NULL);
 }
 
 /* What came out, or NULL. */
@@ -295,9 +295,9 @@ static void test_transmit(struct fixture *f, const void *data)
 	struct header h = {0};
 	uint8_t frame[HDR + 1514];
 
-	rig_plug(&f->rig);
+	vrig_plug(&f->rig);
 	for (unsigned packed = 0; packed < 2; packed++) {
-		rig_start(&f->rig, packed ? BIT(VIRTIO_F_RING_PACKED) : 0, 2, 64);
+		vrig_start(&f->rig, packed ? BIT(VIRTIO_F_RING_PACKED) : 0, 2, 64);
 		make_frame(frame, broadcast, 1514);
 		for (unsigned n = 14; n <= 1514; n += 100) {
 			g_autoptr(GBytes) out = NULL;
@@ -309,7 +309,7 @@ static void test_transmit(struct fixture *f, const void *data)
 			g_assert_cmpmem((const uint8_t *)g_bytes_get_data(out, NULL) + HDR, n,
 				frame + HDR, n);
 		}
-		g_assert_cmpuint(rig_msis(&f->rig, TX + 1), >, 0);
+		g_assert_cmpuint(vrig_msis(&f->rig, TX + 1), >, 0);
 	}
 	g_assert_cmpuint(f->net->queues[0].header, ==, HDR);
 	/* Cut where the driver likes, header and all. */
@@ -320,8 +320,8 @@ static void test_transmit(struct fixture *f, const void *data)
 	memset(frame, 0, HDR);
 	guest_write(f->rig.gmem, DATA, frame, 126);
 	g_assert_cmpint(guest_vq_add(&f->rig.vq[TX], bufs, 4, 0), >=, 0);
-	rig_publish(&f->rig, TX);
-	rig_wait_used(&f->rig, TX, NULL);
+	vrig_publish(&f->rig, TX);
+	vrig_wait_used(&f->rig, TX, NULL);
 	out = sent(f);
 	g_assert_cmpmem(g_bytes_get_data(out, NULL), g_bytes_get_size(out), frame, 126);
 }
@@ -333,8 +333,8 @@ static void test_transmit_full(struct fixture *f, const void *data)
 	uint8_t zero[HDR + 60] = {0};
 	uint32_t len;
 
-	rig_plug(&f->rig);
-	rig_start(&f->rig, 0, 2, 64);
+	vrig_plug(&f->rig);
+	vrig_start(&f->rig, 0, 2, 64);
 	fake_net_set_room(f->net, 0, 3);
 	guest_write(f->rig.gmem, DATA, zero, sizeof(zero));
 	for (unsigned i = 0; i < 8; i++) {
@@ -343,17 +343,17 @@ static void test_transmit_full(struct fixture *f, const void *data)
 		guest_write(f->rig.gmem, buf.gpa, zero, sizeof(zero));
 		g_assert_cmpint(guest_vq_add(&f->rig.vq[TX], &buf, 1, 0), >=, 0);
 	}
-	rig_publish(&f->rig, TX);
-	rig_settle(&f->rig);
+	vrig_publish(&f->rig, TX);
+	vrig_settle(&f->rig);
 	for (unsigned i = 0; i < 3; i++)
 		g_assert_cmpint(guest_vq_take(&f->rig.vq[TX], &len), >=, 0);
 	g_assert_cmpint(guest_vq_take(&f->rig.vq[TX], &len), ==, -1);
 	/* Also across a quiesce. */
-	rig_quiesce(&f->rig);
-	rig_resume(&f->rig);
+	vrig_quiesce(&f->rig);
+	vrig_resume(&f->rig);
 	fake_net_set_room(f->net, 0, 100);
 	for (unsigned i = 3; i < 8; i++)
-		rig_wait_used(&f->rig, TX, NULL);
+		vrig_wait_used(&f->rig, TX, NULL);
 	for (unsigned i = 0; i < 8; i++) {
 		g_autoptr(GBytes) out = sent(f);
 
@@ -412,12 +412,12 @@ static void test_transmit_headers(struct fixture *f, const void *data)
 	};
 	uint8_t frame[1000] = {0};
 
-	rig_plug(&f->rig);
+	vrig_plug(&f->rig);
 	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
 		const struct tx_case *c = &cases[i];
 		g_autoptr(GBytes) out = NULL;
 
-		rig_start(&f->rig, c->features, 2, 16);
+		vrig_start(&f->rig, c->features, 2, 16);
 		send_frame(f, &c->h, frame, c->n);
 		out = sent(f);
 		g_test_message("case %u", i);
@@ -438,12 +438,12 @@ static void test_transmit_no_header(struct fixture *f, const void *data)
 {
 	struct guest_buf buf = {DATA, HDR - 1, false};
 
-	rig_plug(&f->rig);
-	rig_start(&f->rig, 0, 2, 16);
+	vrig_plug(&f->rig);
+	vrig_start(&f->rig, 0, 2, 16);
 	g_assert_cmpint(guest_vq_add(&f->rig.vq[TX], &buf, 1, 0), >=, 0);
-	rig_publish(&f->rig, TX);
-	rig_settle(&f->rig);
-	g_assert_cmphex(rig_status(&f->rig) & VIRTIO_STATUS_NEEDS_RESET, !=, 0);
+	vrig_publish(&f->rig, TX);
+	vrig_settle(&f->rig);
+	g_assert_cmphex(vrig_status(&f->rig) & VIRTIO_STATUS_NEEDS_RESET, !=, 0);
 }
 
 /* Frames too long for anything: lost, not broken. */
@@ -452,15 +452,15 @@ static void test_transmit_too_long(struct fixture *f, const void *data)
 	struct guest_buf bufs[] = {{DATA, HDR, false}, {DATA + 64, NET_FRAME_MAX + 1, false}};
 	uint8_t zero[HDR] = {0};
 
-	rig_plug(&f->rig);
-	rig_start(&f->rig, 0, 2, 16);
+	vrig_plug(&f->rig);
+	vrig_start(&f->rig, 0, 2, 16);
 	for (unsigned i = 0; i < 2; i++) {
 		g_autoptr(GBytes) out = NULL;
 
 		guest_write(f->rig.gmem, DATA, zero, HDR);
 		g_assert_cmpint(guest_vq_add(&f->rig.vq[TX], bufs, 2, 0), >=, 0);
-		rig_publish(&f->rig, TX);
-		rig_wait_used(&f->rig, TX, NULL);
+		vrig_publish(&f->rig, TX);
+		vrig_wait_used(&f->rig, TX, NULL);
 		out = sent(f);
 		g_assert_cmpint(out != NULL, ==, i == 1);
 		bufs[1].len--;
@@ -473,34 +473,34 @@ static void test_receive(struct fixture *f, const void *data)
 {
 	uint32_t len;
 
-	rig_plug(&f->rig);
+	vrig_plug(&f->rig);
 	for (unsigned packed = 0; packed < 2; packed++) {
-		rig_start(&f->rig, packed ? BIT(VIRTIO_F_RING_PACKED) : 0, 2, 16);
-		rig_msis(&f->rig, -1);
+		vrig_start(&f->rig, packed ? BIT(VIRTIO_F_RING_PACKED) : 0, 2, 16);
+		vrig_msis(&f->rig, -1);
 		for (unsigned i = 0; i < 40; i++) {
 			size_t n = 14 + i * 37;
 			int id = give_buffer(f, RX, i % 4, 2048);
 
 			inject(f, 0, i % 2 ? mac : broadcast, n);
-			g_assert_cmpint(rig_wait_used(&f->rig, RX, &len), ==, id);
+			g_assert_cmpint(vrig_wait_used(&f->rig, RX, &len), ==, id);
 			g_assert_cmpuint(len, ==, HDR + n);
 			check_received(f, i % 4, i % 2 ? mac : broadcast, n);
-			rig_settle(&f->rig);
-			g_assert_cmpuint(rig_msis(&f->rig, RX + 1), ==, 1);
+			vrig_settle(&f->rig);
+			g_assert_cmpuint(vrig_msis(&f->rig, RX + 1), ==, 1);
 		}
 		/* First the frame, then the buffer. */
 		inject(f, 0, mac, 100);
 		g_assert_true(nothing_received(f, RX));
 		g_assert_false(f->net->queues[0].rx_enabled);
 		give_buffer(f, RX, 0, 2048);
-		rig_wait_used(&f->rig, RX, &len);
+		vrig_wait_used(&f->rig, RX, &len);
 		check_received(f, 0, mac, 100);
 		/* A frame that does not fit is lost, the buffer is not. */
 		give_buffer(f, RX, 0, 200);
 		inject(f, 0, mac, 300);
 		g_assert_true(nothing_received(f, RX));
 		inject(f, 0, mac, 188);
-		rig_wait_used(&f->rig, RX, &len);
+		vrig_wait_used(&f->rig, RX, &len);
 		g_assert_cmpuint(len, ==, 200);
 	}
 	g_assert_cmpuint(f->net->queues[0].too_small, ==, 2);
@@ -508,11 +508,11 @@ static void test_receive(struct fixture *f, const void *data)
 
 static void test_receive_small_buffer(struct fixture *f, const void *data)
 {
-	rig_plug(&f->rig);
-	rig_start(&f->rig, 0, 2, 16);
+	vrig_plug(&f->rig);
+	vrig_start(&f->rig, 0, 2, 16);
 	give_buffer(f, RX, 0, HDR - 1);
-	rig_settle(&f->rig);
-	g_assert_cmphex(rig_status(&f->rig) & VIRTIO_STATUS_NEEDS_RESET, !=, 0);
+	vrig_settle(&f->rig);
+	g_assert_cmphex(vrig_status(&f->rig) & VIRTIO_STATUS_NEEDS_RESET, !=, 0);
 }
 
 /* Takes a frame that lies in several buffers, in order; their number. */
@@ -523,7 +523,7 @@ static unsigned take_merged(struct fixture *f, uint8_t *frame, size_t *ret_n)
 
 	while (got < want) {
 		uint32_t len;
-		int id = rig_wait_used(&f->rig, RX, &len);
+		int id = vrig_wait_used(&f->rig, RX, &len);
 		uint64_t at = DATA + (uint64_t)id * 0x4000;
 
 		guest_read(f->rig.gmem, at, frame + n, len);
@@ -546,7 +546,7 @@ static void give_mergeable(struct fixture *f, unsigned count, uint32_t len)
 
 		g_assert_cmpint(guest_vq_add(q, &buf, 1, 0), ==, next);
 	}
-	rig_publish(&f->rig, RX);
+	vrig_publish(&f->rig, RX);
 }
 
 static void test_mergeable(struct fixture *f, const void *data)
@@ -556,9 +556,9 @@ static void test_mergeable(struct fixture *f, const void *data)
 	static const size_t sizes[] = {
 		60, 1514, 1524 - HDR, 1525 - HDR, 9000, 65535, NET_FRAME_MAX};
 
-	rig_plug(&f->rig);
+	vrig_plug(&f->rig);
 	for (unsigned packed = 0; packed < 2; packed++) {
-		rig_start(&f->rig, BIT(F_MRG_RXBUF) | (packed ? BIT(VIRTIO_F_RING_PACKED) : 0), 2,
+		vrig_start(&f->rig, BIT(F_MRG_RXBUF) | (packed ? BIT(VIRTIO_F_RING_PACKED) : 0), 2,
 			128);
 		/* Plenty: frames go into guest memory directly. Then scarce: 20 buffers, frames wait for more. */
 		for (unsigned scarce = 0; scarce < 2; scarce++) {
@@ -587,7 +587,7 @@ static void test_mergeable(struct fixture *f, const void *data)
 				}
 			}
 			/* The rest goes back by a reset. */
-			rig_start(&f->rig,
+			vrig_start(&f->rig,
 				BIT(F_MRG_RXBUF) | (packed ? BIT(VIRTIO_F_RING_PACKED) : 0), 2,
 				128);
 		}
@@ -598,8 +598,8 @@ static void test_mergeable(struct fixture *f, const void *data)
 /* Without the feature a frame takes one buffer, however many there are. */
 static void test_not_mergeable(struct fixture *f, const void *data)
 {
-	rig_plug(&f->rig);
-	rig_start(&f->rig, 0, 2, 128);
+	vrig_plug(&f->rig);
+	vrig_start(&f->rig, 0, 2, 128);
 	give_mergeable(f, 60, 1524);
 	inject(f, 0, mac, 3000);
 	g_assert_true(nothing_received(f, RX));
@@ -611,14 +611,14 @@ static void test_guest_offloads(struct fixture *f, const void *data)
 {
 	uint64_t set = BIT(F_GUEST_CSUM) | BIT(F_GUEST_TSO6);
 
-	rig_plug(&f->rig);
-	rig_start(&f->rig, 0, 2, 16);
+	vrig_plug(&f->rig);
+	vrig_start(&f->rig, 0, 2, 16);
 	give_buffer(f, RX, 0, 2048);
-	rig_settle(&f->rig);
+	vrig_settle(&f->rig);
 	g_assert_cmphex(f->net->queues[0].offloads, ==, 0);
-	rig_start(&f->rig, rx_offloads | BIT(F_CTRL_VQ) | BIT(F_CTRL_GUEST_OFFLOADS), 3, 16);
+	vrig_start(&f->rig, rx_offloads | BIT(F_CTRL_VQ) | BIT(F_CTRL_GUEST_OFFLOADS), 3, 16);
 	give_buffer(f, RX, 0, 2048);
-	rig_settle(&f->rig);
+	vrig_settle(&f->rig);
 	g_assert_cmphex(f->net->queues[0].offloads, ==,
 		NET_OFFLOAD_CSUM | NET_OFFLOAD_TSO4 | NET_OFFLOAD_TSO6 | NET_OFFLOAD_ECN |
 			NET_OFFLOAD_UFO);
@@ -629,12 +629,12 @@ static void test_guest_offloads(struct fixture *f, const void *data)
 	g_assert_cmpuint(ctrl(f, 5, 0, &set, 7), ==, ERR);
 	g_assert_cmphex(f->net->queues[0].offloads, ==, NET_OFFLOAD_CSUM | NET_OFFLOAD_TSO6);
 	/* Kept over a quiesce, gone after a reset. */
-	rig_quiesce(&f->rig);
-	rig_resume(&f->rig);
+	vrig_quiesce(&f->rig);
+	vrig_resume(&f->rig);
 	g_assert_cmphex(f->net->queues[0].offloads, ==, NET_OFFLOAD_CSUM | NET_OFFLOAD_TSO6);
-	rig_start(&f->rig, BIT(F_GUEST_CSUM), 2, 16);
+	vrig_start(&f->rig, BIT(F_GUEST_CSUM), 2, 16);
 	give_buffer(f, RX, 0, 2048);
-	rig_settle(&f->rig);
+	vrig_settle(&f->rig);
 	g_assert_cmphex(f->net->queues[0].offloads, ==, NET_OFFLOAD_CSUM);
 }
 
@@ -642,8 +642,8 @@ static void test_guest_offloads(struct fixture *f, const void *data)
 
 static void start_filtered(struct fixture *f)
 {
-	rig_plug(&f->rig);
-	rig_start(&f->rig, ctrl_features, 3, 64);
+	vrig_plug(&f->rig);
+	vrig_start(&f->rig, ctrl_features, 3, 64);
 	for (unsigned i = 0; i < 60; i++)
 		give_buffer(f, RX, 0, 2048);
 	g_assert_cmpuint(ctrl_byte(f, 0, 0, 0), ==, OK); /* not promiscuous */
@@ -691,19 +691,19 @@ static void test_unnegotiated_commands(struct fixture *f, const void *data)
 	uint8_t zero[8] = {0};
 	static const uint8_t sizes[] = {1, 1, 1, 1, 1, 1, 8, 6, 2, 2, 2, 8};
 
-	rig_plug(&f->rig);
-	rig_start(&f->rig, BIT(F_CTRL_VQ), 3, 16);
+	vrig_plug(&f->rig);
+	vrig_start(&f->rig, BIT(F_CTRL_VQ), 3, 16);
 	for (unsigned i = 0; i < ARRAY_SIZE(commands); i++)
 		g_assert_cmpuint(ctrl(f, commands[i][0], commands[i][1], zero, sizes[i]), ==, ERR);
 	/* Without a control queue, queue 2 is not read. */
-	rig_start(&f->rig, 0, 3, 16);
+	vrig_start(&f->rig, 0, 3, 16);
 
 	struct guest_buf buf = {DATA, 16, true};
 	uint32_t len;
 
 	g_assert_cmpint(guest_vq_add(&f->rig.vq[CTRL], &buf, 1, 0), >=, 0);
-	rig_publish(&f->rig, CTRL);
-	rig_settle(&f->rig);
+	vrig_publish(&f->rig, CTRL);
+	vrig_settle(&f->rig);
 	g_assert_cmpint(guest_vq_take(&f->rig.vq[CTRL], &len), ==, -1);
 }
 
@@ -769,14 +769,14 @@ static void test_mac_address(struct fixture *f, const void *data)
 	g_assert_cmpuint(ctrl(f, 1, 1, other, 6), ==, OK);
 	g_assert_true(delivered(f, other));
 	g_assert_false(delivered(f, mac));
-	g_assert_cmphex(rig_read(&f->rig, f->rig.config + 4, 2), ==, 0x0900);
+	g_assert_cmphex(vrig_read(&f->rig, f->rig.config + 4, 2), ==, 0x0900);
 	g_assert_cmpuint(ctrl(f, 1, 1, other, 5), ==, ERR);
 	/* A reset gives the station its own address again. */
-	rig_start(&f->rig, 0, 2, 16);
-	g_assert_cmphex(rig_read(&f->rig, f->rig.config + 4, 2), ==, 0x5634);
+	vrig_start(&f->rig, 0, 2, 16);
+	g_assert_cmphex(vrig_read(&f->rig, f->rig.config + 4, 2), ==, 0x5634);
 	/* Writing the configuration does not. */
-	rig_write(&f->rig, f->rig.config, 4, 0);
-	g_assert_cmphex(rig_read(&f->rig, f->rig.config, 4), ==, 0x12005452);
+	vrig_write(&f->rig, f->rig.config, 4, 0);
+	g_assert_cmphex(vrig_read(&f->rig, f->rig.config, 4), ==, 0x12005452);
 }
 
 static bool delivered_vlan(struct fixture *f, uint16_t vid)
@@ -804,7 +804,7 @@ static void test_vlan(struct fixture *f, const void *data)
 	g_assert_cmpuint(ctrl(f, 2, 0, "\0\x10", 2), ==, ERR);
 	g_assert_cmpuint(ctrl(f, 2, 0, "\0", 1), ==, ERR);
 	/* Who does not take the feature gets every VLAN. */
-	rig_start(&f->rig, BIT(F_CTRL_VQ) | BIT(F_CTRL_RX), 3, 16);
+	vrig_start(&f->rig, BIT(F_CTRL_VQ) | BIT(F_CTRL_RX), 3, 16);
 	give_buffer(f, RX, 0, 2048);
 	g_assert_cmpuint(ctrl_byte(f, 0, 0, 0), ==, OK);
 	g_assert_true(delivered_vlan(f, 77));
@@ -815,13 +815,13 @@ static void test_ctrl_malformed(struct fixture *f, const void *data)
 	static const struct guest_buf bad[][2] = {{{DATA, 1, false}, {DATA + 64, 1, true}},
 		{{DATA, 2, false}, {DATA + 64, 0, true}}, {{DATA, 0, false}, {DATA + 64, 8, true}}};
 
-	rig_plug(&f->rig);
+	vrig_plug(&f->rig);
 	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
-		rig_start(&f->rig, ctrl_features, 3, 16);
+		vrig_start(&f->rig, ctrl_features, 3, 16);
 		g_assert_cmpint(guest_vq_add(&f->rig.vq[CTRL], bad[i], 2, 0), >=, 0);
-		rig_publish(&f->rig, CTRL);
-		rig_settle(&f->rig);
-		g_assert_cmphex(rig_status(&f->rig) & VIRTIO_STATUS_NEEDS_RESET, !=, 0);
+		vrig_publish(&f->rig, CTRL);
+		vrig_settle(&f->rig);
+		g_assert_cmphex(vrig_status(&f->rig) & VIRTIO_STATUS_NEEDS_RESET, !=, 0);
 	}
 }
 
@@ -832,20 +832,20 @@ static void test_link(struct fixture *f, const void *data)
 	struct header h = {0};
 	uint8_t frame[60] = {0};
 
-	rig_plug(&f->rig);
-	rig_start(&f->rig, BIT(F_STATUS), 2, 16);
+	vrig_plug(&f->rig);
+	vrig_start(&f->rig, BIT(F_STATUS), 2, 16);
 	give_buffer(f, RX, 0, 2048);
 	g_assert_true(delivered(f, mac));
-	rig_msis(&f->rig, -1);
+	vrig_msis(&f->rig, -1);
 	net_set_link(&f->net->net, false);
-	g_assert_cmpuint(rig_msis(&f->rig, 0), ==, 1);
-	g_assert_cmpuint(rig_read(&f->rig, f->rig.config + CFG_STATUS, 2), ==, 0);
+	g_assert_cmpuint(vrig_msis(&f->rig, 0), ==, 1);
+	g_assert_cmpuint(vrig_read(&f->rig, f->rig.config + CFG_STATUS, 2), ==, 0);
 	give_buffer(f, RX, 0, 2048);
 	g_assert_false(delivered(f, mac));
 	send_frame(f, &h, frame, sizeof(frame));
 	g_assert_null(sent(f));
 	net_set_link(&f->net->net, true);
-	g_assert_cmpuint(rig_msis(&f->rig, 0), ==, 1);
+	g_assert_cmpuint(vrig_msis(&f->rig, 0), ==, 1);
 	g_assert_true(delivered(f, mac));
 	send_frame(f, &h, frame, sizeof(frame));
 
@@ -861,13 +861,14 @@ static void test_pairs(struct fixture *f, const void *data)
 	uint32_t len;
 
 	set_prop(f->rig.dev, "num-queue-pairs", "2");
-	rig_plug(&f->rig);
-	g_assert_true(rig_negotiate(&f->rig, BIT(VIRTIO_F_VERSION_1) | BIT(F_CTRL_VQ) | BIT(F_MQ)));
-	rig_msix(&f->rig);
+	vrig_plug(&f->rig);
+	g_assert_true(
+		vrig_negotiate(&f->rig, BIT(VIRTIO_F_VERSION_1) | BIT(F_CTRL_VQ) | BIT(F_MQ)));
+	vrig_msix(&f->rig);
 	for (unsigned i = 0; i < 5; i++)
-		rig_queue(&f->rig, i, 16);
-	rig_driver_ok(&f->rig);
-	rig_settle(&f->rig);
+		vrig_queue(&f->rig, i, 16);
+	vrig_driver_ok(&f->rig);
+	vrig_settle(&f->rig);
 	give_buffer(f, 0, 0, 2048);
 	give_buffer(f, 2, 2, 2048);
 	/* One pair until the driver says more. */
@@ -884,18 +885,18 @@ static void test_pairs(struct fixture *f, const void *data)
 
 		guest_write(f->rig.gmem, bufs[0].gpa, cmd, 4);
 		g_assert_cmpint(guest_vq_add(&f->rig.vq[4], bufs, 2, 0), >=, 0);
-		rig_publish(&f->rig, 4);
-		rig_wait_used(&f->rig, 4, NULL);
+		vrig_publish(&f->rig, 4);
+		vrig_wait_used(&f->rig, 4, NULL);
 		guest_read(f->rig.gmem, bufs[1].gpa, &ack, 1);
 		g_assert_cmpuint(ack, ==, sets[i].ack);
 	}
-	rig_wait_used(&f->rig, 2, &len);
+	vrig_wait_used(&f->rig, 2, &len);
 	check_received(f, 2, mac, 100);
 	inject(f, 0, mac, 200);
-	rig_wait_used(&f->rig, 0, &len);
+	vrig_wait_used(&f->rig, 0, &len);
 	check_received(f, 0, mac, 200);
 	/* Without MQ the control queue is queue 2, whatever the device could do. */
-	rig_start(&f->rig, ctrl_features, 3, 16);
+	vrig_start(&f->rig, ctrl_features, 3, 16);
 	g_assert_cmpuint(ctrl_byte(f, 0, 0, 0), ==, OK);
 }
 
@@ -905,24 +906,24 @@ static void test_quiesce(struct fixture *f, const void *data)
 {
 	uint32_t len;
 
-	rig_plug(&f->rig);
+	vrig_plug(&f->rig);
 	for (unsigned packed = 0; packed < 2; packed++) {
-		rig_start(&f->rig,
+		vrig_start(&f->rig,
 			BIT(F_MRG_RXBUF) | ctrl_features | (packed ? BIT(VIRTIO_F_RING_PACKED) : 0),
 			3, 64);
 		give_mergeable(f, 50, 1524);
-		rig_settle(&f->rig);
+		vrig_settle(&f->rig);
 		for (unsigned i = 0; i < 10; i++) {
 			uint8_t got[2048];
 			size_t n;
 
 			/* The window of popped buffers is put back, and frames that come meanwhile wait outside. */
-			rig_quiesce(&f->rig);
+			vrig_quiesce(&f->rig);
 			g_assert_cmpuint(vq_in_flight(f->rig.vp->vdev.queues[RX].vq), ==, 0);
 			inject(f, 0, mac, 100 + i);
-			rig_settle(&f->rig);
+			vrig_settle(&f->rig);
 			g_assert_cmpint(guest_vq_take(&f->rig.vq[RX], &len), ==, -1);
-			rig_resume(&f->rig);
+			vrig_resume(&f->rig);
 			g_assert_cmpuint(take_merged(f, got, &n), ==, 1);
 			g_assert_cmpuint(n, ==, HDR + 100 + i);
 			give_mergeable(f, 1, 1524);
@@ -942,28 +943,28 @@ static void test_save_load(void)
 	start_filtered(&a);
 	g_assert_cmpuint(ctrl(&a, 1, 1, other, 6), ==, OK);
 	g_assert_cmpuint(ctrl(&a, 2, 0, "\5\0", 2), ==, OK);
-	rig_plug(&b.rig);
-	rig_quiesce(&a.rig);
-	rig_quiesce(&b.rig);
+	vrig_plug(&b.rig);
+	vrig_quiesce(&a.rig);
+	vrig_quiesce(&b.rig);
 	bus_save(a.rig.bus, state);
-	gmem_block_load(b.rig.ram, 0, gmem_block_hva(a.rig.ram), RIG_RAM);
+	gmem_block_load(b.rig.ram, 0, gmem_block_hva(a.rig.ram), VRIG_RAM);
 	net_set_link(&b.net->net, false);
 	g_assert_true(bus_load(b.rig.bus, state->data, state->len, &error));
 	g_assert_no_error(error);
 	memcpy(b.rig.vq, a.rig.vq, sizeof(b.rig.vq));
-	for (unsigned i = 0; i < RIG_QUEUES; i++)
+	for (unsigned i = 0; i < VRIG_QUEUES; i++)
 		b.rig.vq[i].gmem = b.rig.gmem;
-	rig_resume(&b.rig);
+	vrig_resume(&b.rig);
 	/* The link is what it is here; addresses and VLANs came along. */
-	g_assert_cmpuint(rig_read(&b.rig, b.rig.config + CFG_STATUS, 2), ==, 0);
+	g_assert_cmpuint(vrig_read(&b.rig, b.rig.config + CFG_STATUS, 2), ==, 0);
 	net_set_link(&b.net->net, true);
-	rig_settle(&b.rig);
+	vrig_settle(&b.rig);
 	g_assert_false(delivered(&b, mac));
 	g_assert_true(delivered(&b, other));
 	g_assert_false(delivered(&b, group));
 	inject(&b, 0, other, 60);
-	rig_wait_used(&b.rig, RX, &len);
-	rig_resume(&a.rig);
+	vrig_wait_used(&b.rig, RX, &len);
+	vrig_resume(&a.rig);
 	teardown(&a, NULL);
 	teardown(&b, NULL);
 }
@@ -977,13 +978,13 @@ static void test_thread(void)
 	g_assert_no_error(error);
 	setup(&f, NULL);
 	f.rig.vp->loop = io;
-	rig_plug(&f.rig);
+	vrig_plug(&f.rig);
 	g_assert_true(loop_thread_start(io, &error));
 	for (unsigned round = 0; round < 6; round++) {
 		struct header h = {0};
 		uint8_t frame[60] = {0};
 
-		rig_start(
+		vrig_start(
 			&f.rig, ctrl_features | (round % 2 ? BIT(VIRTIO_F_RING_PACKED) : 0), 3, 64);
 		for (unsigned i = 0; i < 50; i++) {
 			give_buffer(&f, RX, 0, 2048);
@@ -994,17 +995,17 @@ static void test_thread(void)
 				net_set_link(&f.net->net, i % 20 == 5);
 		}
 		if (round % 3 == 0) {
-			rig_quiesce(&f.rig);
-			rig_resume(&f.rig);
+			vrig_quiesce(&f.rig);
+			vrig_resume(&f.rig);
 		} else if (round % 3 == 1) {
-			rig_system_reset(&f.rig);
+			vrig_system_reset(&f.rig);
 		}
 	}
-	rig_unplug(&f.rig);
+	vrig_unplug(&f.rig);
 	loop_thread_join(io);
 	loop_free(io);
 	fake_net_free(f.net);
-	rig_done(&f.rig);
+	vrig_done(&f.rig);
 }
 
 #define ADD(name, fn) g_test_add("/virtio-net/" name, struct fixture, NULL, setup, fn, teardown)

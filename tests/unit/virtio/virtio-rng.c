@@ -10,7 +10,7 @@
 #define DATA 0x800000
 
 struct fixture {
-	struct rig rig;
+	struct vrig rig;
 };
 
 static void set_prop(struct dev *d, const char *name, const char *value)
@@ -23,13 +23,13 @@ static void set_prop(struct dev *d, const char *name, const char *value)
 
 static void setup(struct fixture *f, const void *data)
 {
-	rig_init(&f->rig);
-	set_prop(rig_new(&f->rig, &virtio_rng_pci_ops), "packed", "on");
+	vrig_init(&f->rig);
+	set_prop(vrig_new(&f->rig, &virtio_rng_pci_ops), "packed", "on");
 }
 
 static void teardown(struct fixture *f, const void *data)
 {
-	rig_done(&f->rig);
+	vrig_done(&f->rig);
 }
 
 static void ask(struct fixture *f, uint64_t at, uint32_t n)
@@ -39,7 +39,7 @@ static void ask(struct fixture *f, uint64_t at, uint32_t n)
 
 	guest_write(f->rig.gmem, at, zero, n);
 	g_assert_cmpint(guest_vq_add(&f->rig.vq[0], &buf, 1, 0), >=, 0);
-	rig_publish(&f->rig, 0);
+	vrig_publish(&f->rig, 0);
 }
 
 static void test_random(struct fixture *f, const void *data)
@@ -47,16 +47,16 @@ static void test_random(struct fixture *f, const void *data)
 	uint8_t a[1000], b[1000];
 	uint32_t len;
 
-	rig_plug(&f->rig);
-	g_assert_cmphex(rig_cfg_read(&f->rig, PCI_DEVICE_ID, 2), ==, 0x1044);
+	vrig_plug(&f->rig);
+	g_assert_cmphex(vrig_cfg_read(&f->rig, PCI_DEVICE_ID, 2), ==, 0x1044);
 	for (unsigned packed = 0; packed < 2; packed++) {
 		unsigned values = 0;
 		bool seen[256] = {0};
 
-		rig_start(&f->rig, packed ? VIRTIO_BIT(VIRTIO_F_RING_PACKED) : 0, 1, 8);
+		vrig_start(&f->rig, packed ? VIRTIO_BIT(VIRTIO_F_RING_PACKED) : 0, 1, 8);
 		for (unsigned i = 0; i < 2; i++) {
 			ask(f, DATA + i * 4096, sizeof(a));
-			rig_wait_used(&f->rig, 0, &len);
+			vrig_wait_used(&f->rig, 0, &len);
 			g_assert_cmpuint(len, ==, sizeof(a));
 			guest_read(f->rig.gmem, DATA + i * 4096, i ? b : a, sizeof(a));
 		}
@@ -77,17 +77,17 @@ static void test_sizes(struct fixture *f, const void *data)
 	uint32_t len;
 
 	set_prop(f->rig.dev, "max-bytes", "1G");
-	rig_plug(&f->rig);
-	rig_start(&f->rig, 0, 1, 8);
+	vrig_plug(&f->rig);
+	vrig_start(&f->rig, 0, 1, 8);
 	ask(f, DATA, 1);
-	rig_wait_used(&f->rig, 0, &len);
+	vrig_wait_used(&f->rig, 0, &len);
 	g_assert_cmpuint(len, ==, 1);
 	ask(f, DATA, 0x100000);
-	rig_wait_used(&f->rig, 0, &len);
+	vrig_wait_used(&f->rig, 0, &len);
 	g_assert_cmpuint(len, ==, 64 * KiB);
 	g_assert_cmpint(guest_vq_add(&f->rig.vq[0], &read_only, 1, 0), >=, 0);
-	rig_publish(&f->rig, 0);
-	rig_wait_used(&f->rig, 0, &len);
+	vrig_publish(&f->rig, 0);
+	vrig_wait_used(&f->rig, 0, &len);
 	g_assert_cmpuint(len, ==, 0);
 	g_assert_cmpuint(f->rig.dev->guest_errors, ==, 0);
 }
@@ -97,7 +97,7 @@ static unsigned taken(struct fixture *f, uint32_t *bytes)
 	unsigned n = 0;
 	uint32_t len;
 
-	rig_settle(&f->rig);
+	vrig_settle(&f->rig);
 	while (guest_vq_take(&f->rig.vq[0], &len) >= 0) {
 		*bytes += len;
 		n++;
@@ -113,22 +113,22 @@ static void test_rate(struct fixture *f, const void *data)
 
 	set_prop(f->rig.dev, "max-bytes", "100");
 	set_prop(f->rig.dev, "period", "300");
-	rig_plug(&f->rig);
-	rig_start(&f->rig, 0, 1, 8);
+	vrig_plug(&f->rig);
+	vrig_start(&f->rig, 0, 1, 8);
 	for (unsigned i = 0; i < 4; i++)
 		ask(f, DATA + i * 4096, 60);
 	g_assert_cmpuint(taken(f, &bytes), ==, 2);
 	g_assert_cmpuint(bytes, ==, 100);
-	rig_quiesce(&f->rig);
-	rig_resume(&f->rig);
+	vrig_quiesce(&f->rig);
+	vrig_resume(&f->rig);
 	for (unsigned i = 0; i < 2; i++)
-		rig_wait_used(&f->rig, 0, &len);
+		vrig_wait_used(&f->rig, 0, &len);
 	g_assert_cmpint(loop_now() - begin, >=, 300 * NSEC_PER_MSEC);
 	/* Reset with the timer armed. */
 	for (unsigned i = 0; i < 4; i++)
 		ask(f, DATA + i * 4096, 60);
-	rig_settle(&f->rig);
-	rig_start(&f->rig, 0, 1, 8);
+	vrig_settle(&f->rig);
+	vrig_start(&f->rig, 0, 1, 8);
 }
 
 #define ADD(name, fn) g_test_add("/virtio-rng/" name, struct fixture, NULL, setup, fn, teardown)
