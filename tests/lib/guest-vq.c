@@ -50,6 +50,14 @@ void guest_write16(struct gmem *g, uint64_t gpa, uint16_t v)
 	qs_leave();
 }
 
+/* One store, so that a device on another thread sees all of it or nothing. */
+static void write64(struct gmem *g, uint64_t gpa, uint64_t v)
+{
+	qs_enter();
+	__atomic_store_n((uint64_t *)word(g, gpa, 8), v, __ATOMIC_RELEASE);
+	qs_leave();
+}
+
 uint16_t guest_read16(struct gmem *g, uint64_t gpa)
 {
 	uint16_t v;
@@ -236,15 +244,15 @@ static int packed_add(struct guest_vq *q, const struct guest_buf *bufs, unsigned
 		uint64_t at = q->desc + q->avail_slot * DESC_SIZE;
 		uint16_t flags = buf_flags(&bufs[k], k + 1 == n) |
 				 (table ? GUEST_DESC_INDIRECT : 0) | packed_avail_flags(q);
+		uint64_t w = bufs[k].len | (uint64_t)id << 32 | (uint64_t)flags << 48;
 
+		write64(q->gmem, at, bufs[k].gpa);
 		/* The first descriptor's flags are held back until all is published. */
-		guest_write(q->gmem, at, &(struct desc){bufs[k].gpa, bufs[k].len, id, 0},
-			DESC_SIZE - 2);
 		if (q->unpublished) {
-			guest_write16(q->gmem, at + 14, flags);
+			write64(q->gmem, at + 8, w);
 		} else {
 			q->first_slot = q->avail_slot;
-			q->first_flags = flags;
+			q->first_word = w;
 		}
 		q->unpublished++;
 		packed_step(q, &q->avail_slot, &q->avail_wrap, 1);
@@ -261,7 +269,7 @@ static bool packed_publish(struct guest_vq *q)
 
 	if (!n)
 		return false;
-	guest_write16(q->gmem, q->desc + q->first_slot * DESC_SIZE + 14, q->first_flags);
+	write64(q->gmem, q->desc + q->first_slot * DESC_SIZE + 8, q->first_word);
 	q->unpublished = 0;
 	full_barrier();
 	off_wrap = guest_read16(q->gmem, q->device);

@@ -44,8 +44,9 @@ struct guest_vq {
 	/* packed */
 	uint16_t avail_slot, used_slot;
 	bool avail_wrap, used_wrap;
-	uint16_t first_slot, first_flags; /* of what is not published yet */
-	uint16_t unpublished;             /* slots */
+	uint16_t first_slot;  /* of what is not published yet */
+	uint64_t first_word;  /* its len, id and flags */
+	uint16_t unpublished; /* slots */
 	uint16_t free_ids[GUEST_VQ_MAX], n_free_ids;
 
 	uint16_t n_desc

@@ -572,9 +572,8 @@ static bool check_properties(const struct virtio_net *vn, GError **error)
 
 	if (!vn->net)
 		return err_set(error, VMMD_ERROR_INVALID, "device %s: it has no network", id);
-	if (vn->mac[0] & 1 || !memcmp(vn->mac, none, ETH_ALEN))
-		return err_set(error, VMMD_ERROR_INVALID,
-			"device %s: mac is not the address of a station", id);
+	if (!memcmp(vn->mac, none, ETH_ALEN))
+		return err_set(error, VMMD_ERROR_INVALID, "device %s: it has no mac", id);
 	if (!is_power_of_2(vn->queue_size))
 		return err_set(error, VMMD_ERROR_INVALID,
 			"device %s: queue-size %u is not a power of two", id, vn->queue_size);

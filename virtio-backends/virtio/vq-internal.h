@@ -158,11 +158,34 @@ static inline void vq_barrier(void)
 /* The driver broke the ring: blocks the queue, fails the device; returns -EBADMSG. */
 int vq_broken(struct vq *q, const char *why);
 
+/* vq_chain_add() for what is not the plain case. */
+int vq_chain_add_slow(struct vq *q, struct vq_req *r, uint64_t addr, uint32_t len, bool write);
+
 /*
  * Appends a descriptor's buffer to the chain. -EAGAIN: it needs a long buffer and there is none; -EBADMSG: outside of RAM, too
- * many segments, too many bytes, or readable after writable.
+ * many segments, or readable after writable.
  */
-int vq_chain_add(struct vq *q, struct vq_req *r, uint64_t addr, uint32_t len, bool write);
+static inline int vq_chain_add(
+	struct vq *q, struct vq_req *r, uint64_t addr, uint32_t len, bool write)
+{
+	const struct vq_window *w = &q->windows[0];
+	uint64_t off = addr - w->gpa;
+	unsigned i = r->n_out + r->n_in;
+
+	if (unlikely(off >= w->size || len > w->size - off || !len || i >= r->room - VQ_SPLITS ||
+		     (write ? !w->writable : r->n_in)))
+		return vq_chain_add_slow(q, r, addr, len, write);
+	r->segs[i] = (struct iovec){.iov_base = w->hva + off, .iov_len = len};
+	r->gpas[i] = GPA(addr);
+	if (write) {
+		r->n_in++;
+		r->in_size += len;
+	} else {
+		r->n_out++;
+		r->out_size += len;
+	}
+	return 0;
+}
 
 /* Copies an indirect table into q->table. Its number of entries, or -EBADMSG. */
 int vq_table_load(struct vq *q, uint64_t addr, uint32_t len);

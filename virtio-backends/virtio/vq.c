@@ -75,7 +75,8 @@ static int window_match(const struct gmem_range *r, void *opaque)
 	return 1;
 }
 
-static struct vq_window *find_window(struct vq *q, uint64_t gpa)
+/* The window that holds @gpa, from the map if it is a new one; NULL: no such RAM. */
+static const struct vq_window *find_window(struct vq *q, uint64_t gpa)
 {
 	struct window_search s = {.gpa = gpa, .found = &q->windows[q->next_window]};
 
@@ -90,21 +91,15 @@ static struct vq_window *find_window(struct vq *q, uint64_t gpa)
 }
 
 /* Host address of @gpa and in *@len, which holds what is wanted, how much of that lies behind it; NULL: no such RAM. */
-static inline void *translate(struct vq *q, uint64_t gpa, bool write, uint64_t *len)
+static void *translate(struct vq *q, uint64_t gpa, bool write, uint64_t *len)
 {
-	const struct vq_window *w = &q->windows[0];
-	uint64_t off = gpa - w->gpa;
+	const struct vq_window *w = find_window(q, gpa);
+	uint64_t off;
 
-	if (unlikely(off >= w->size)) {
-		w = find_window(q, gpa);
-		if (!w)
-			return NULL;
-		off = gpa - w->gpa;
-	}
-	if (write && !w->writable)
+	if (!w || (write && !w->writable))
 		return NULL;
-	if (*len > w->size - off)
-		*len = w->size - off;
+	off = gpa - w->gpa;
+	*len = MIN(*len, w->size - off);
 	return w->hva + off;
 }
 
@@ -235,7 +230,7 @@ static int long_take(struct vq *q, struct vq_req *r)
 	return 0;
 }
 
-int vq_chain_add(struct vq *q, struct vq_req *r, uint64_t addr, uint32_t len, bool write)
+int vq_chain_add_slow(struct vq *q, struct vq_req *r, uint64_t addr, uint32_t len, bool write)
 {
 	uint64_t left = len, n;
 
@@ -263,8 +258,6 @@ int vq_chain_add(struct vq *q, struct vq_req *r, uint64_t addr, uint32_t len, bo
 			r->n_out++;
 	}
 	*(write ? &r->in_size : &r->out_size) += len;
-	if (r->out_size + r->in_size > VQ_CHAIN_MAX)
-		return vq_broken(q, "chain of more than 4 GiB");
 	return 0;
 }
 
@@ -284,6 +277,10 @@ int vq_pop(struct vq *q, struct vq_req **ret)
 	if (n != 1) {
 		long_put(q, r);
 		return n == -EAGAIN ? 0 : n;
+	}
+	if (unlikely(r->out_size + r->in_size > VQ_CHAIN_MAX)) {
+		long_put(q, r);
+		return vq_broken(q, "chain of more than 4 GiB");
 	}
 	q->budget--;
 	req_take(q, r);

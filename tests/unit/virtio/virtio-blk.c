@@ -27,7 +27,7 @@ enum { T_IN = 0, T_OUT = 1, T_FLUSH = 4, T_GET_ID = 8, T_DISCARD = 11, T_WRITE_Z
 enum { S_OK = 0, S_IOERR = 1, S_UNSUPP = 2, S_NONE = 0xaa };
 
 struct fixture {
-	struct rig rig;
+	struct vrig rig;
 	struct fake_blk *disk;
 	uint64_t next; /* free guest memory */
 };
@@ -44,10 +44,10 @@ static void set_prop(struct dev *d, const char *name, const char *value)
 
 static void setup(struct fixture *f, const void *data)
 {
-	rig_init(&f->rig);
+	vrig_init(&f->rig);
 	f->next = DATA;
 	f->disk = fake_blk_new(f->rig.loop, DISK);
-	virtio_blk_set_backend(rig_new(&f->rig, &virtio_blk_pci_ops), &f->disk->blk);
+	virtio_blk_set_backend(vrig_new(&f->rig, &virtio_blk_pci_ops), &f->disk->blk);
 	set_prop(f->rig.dev, "serial", "SER1AL");
 	set_prop(f->rig.dev, "packed", "on");
 }
@@ -56,10 +56,10 @@ static void teardown(struct fixture *f, const void *data)
 {
 	fake_blk_hold(f->disk, false);
 	while (fake_blk_complete(f->disk))
-		rig_settle(&f->rig);
-	rig_unplug(&f->rig);
+		vrig_settle(&f->rig);
+	vrig_unplug(&f->rig);
 	fake_blk_free(f->disk);
-	rig_done(&f->rig);
+	vrig_done(&f->rig);
 }
 
 /* ---- requests ---- */
@@ -111,8 +111,8 @@ static uint8_t run(
 
 	if (!in && len)
 		guest_write(f->rig.gmem, r.data, buf, len);
-	rig_publish(&f->rig, 0);
-	g_assert_cmpint(rig_wait_used(&f->rig, 0, &used), ==, r.id);
+	vrig_publish(&f->rig, 0);
+	g_assert_cmpint(vrig_wait_used(&f->rig, 0, &used), ==, r.id);
 	g_assert_cmpuint(used, ==, in ? len + 1 : 1);
 	if (in && len)
 		guest_read(f->rig.gmem, r.data, buf, len);
@@ -124,15 +124,15 @@ static void test_read_write(struct fixture *f, const void *data)
 {
 	uint8_t out[4096], in[4096];
 
-	rig_plug(&f->rig);
-	rig_start(&f->rig, VIRTIO_BIT(F_FLUSH), 1, 64);
+	vrig_plug(&f->rig);
+	vrig_start(&f->rig, VIRTIO_BIT(F_FLUSH), 1, 64);
 	for (unsigned i = 0; i < sizeof(out); i++)
 		out[i] = (uint8_t)(i * 7);
 	g_assert_cmpuint(run(f, T_OUT, 8, out, sizeof(out), false), ==, S_OK);
 	g_assert_cmpint(memcmp(f->disk->data + 8 * 512, out, sizeof(out)), ==, 0);
 	g_assert_cmpuint(run(f, T_IN, 8, in, sizeof(in), true), ==, S_OK);
 	g_assert_cmpint(memcmp(in, out, sizeof(out)), ==, 0);
-	g_assert_cmpuint(rig_msis(&f->rig, 1), ==, 2);
+	g_assert_cmpuint(vrig_msis(&f->rig, 1), ==, 2);
 }
 
 /* ---- features and configuration, section 5.2.3 and 5.2.4 ---- */
@@ -158,18 +158,18 @@ enum {
 
 static uint64_t config(struct fixture *f, unsigned off, unsigned size)
 {
-	return rig_read(&f->rig, f->rig.config + off, size);
+	return vrig_read(&f->rig, f->rig.config + off, size);
 }
 
 static bool offered(struct fixture *f, unsigned bit)
 {
-	return rig_features(&f->rig) & VIRTIO_BIT(bit);
+	return vrig_features(&f->rig) & VIRTIO_BIT(bit);
 }
 
 static void test_plain_features(struct fixture *f, const void *data)
 {
 	set_prop(f->rig.dev, "queue-size", "64");
-	rig_plug(&f->rig);
+	vrig_plug(&f->rig);
 	g_assert_true(offered(f, F_SEG_MAX));
 	g_assert_true(offered(f, F_BLK_SIZE));
 	g_assert_true(offered(f, F_TOPOLOGY));
@@ -180,8 +180,8 @@ static void test_plain_features(struct fixture *f, const void *data)
 	g_assert_false(offered(f, F_SIZE_MAX));
 	g_assert_false(offered(f, F_RO));
 	g_assert_false(offered(f, F_MQ));
-	g_assert_cmphex(rig_cfg_read(&f->rig, PCI_DEVICE_ID, 2), ==, 0x1042);
-	g_assert_cmphex(rig_cfg_read(&f->rig, PCI_CLASS, 1), ==, 0x01);
+	g_assert_cmphex(vrig_cfg_read(&f->rig, PCI_DEVICE_ID, 2), ==, 0x1042);
+	g_assert_cmphex(vrig_cfg_read(&f->rig, PCI_CLASS, 1), ==, 0x01);
 	g_assert_cmpuint(config(f, CFG_CAPACITY, 8), ==, DISK / 512);
 	g_assert_cmpuint(config(f, CFG_SEG_MAX, 4), ==, 62);
 	g_assert_cmpuint(config(f, CFG_BLK_SIZE, 4), ==, 512);
@@ -206,7 +206,7 @@ static void test_disk_decides(struct fixture *f, const void *data)
 	f->disk->info.opt_io = 65536;
 	f->disk->info.max_transfer = 256 * 1024;
 	set_prop(f->rig.dev, "num-queues", "4");
-	rig_plug(&f->rig);
+	vrig_plug(&f->rig);
 	g_assert_true(offered(f, F_RO));
 	g_assert_true(offered(f, F_MQ));
 	g_assert_true(offered(f, F_SIZE_MAX));
@@ -220,12 +220,12 @@ static void test_disk_decides(struct fixture *f, const void *data)
 	g_assert_cmpuint(config(f, CFG_OPT_IO, 4), ==, 16);
 	g_assert_cmpuint(config(f, CFG_WRITEBACK, 1), ==, 0);
 	g_assert_cmpuint(config(f, CFG_NUM_QUEUES, 2), ==, 4);
-	g_assert_cmpuint(rig_common(&f->rig, RIG_NUM_QUEUES, 2), ==, 4);
+	g_assert_cmpuint(vrig_common(&f->rig, VRIG_NUM_QUEUES, 2), ==, 4);
 	/* As many segments of that size as make one request the disk takes. */
 	g_assert_cmpuint(config(f, CFG_SEG_MAX, 4) * config(f, CFG_SIZE_MAX, 4), ==, 256 * 1024);
 	g_assert_cmpuint(config(f, CFG_SIZE_MAX, 4), >=, 4096);
 	/* The driver may not write what it may read. */
-	rig_start(&f->rig, VIRTIO_BIT(F_RO), 4, 64);
+	vrig_start(&f->rig, VIRTIO_BIT(F_RO), 4, 64);
 	uint8_t buf[4096] = {0};
 
 	g_assert_cmpuint(run(f, T_IN, 0, buf, 4096, true), ==, S_OK);
@@ -239,7 +239,7 @@ static void test_properties_decide(struct fixture *f, const void *data)
 	set_prop(f->rig.dev, "write-zeroes", "off");
 	set_prop(f->rig.dev, "config-wce", "off");
 	set_prop(f->rig.dev, "packed", "off");
-	rig_plug(&f->rig);
+	vrig_plug(&f->rig);
 	g_assert_false(offered(f, F_DISCARD));
 	g_assert_false(offered(f, F_WRITE_ZEROES));
 	g_assert_false(offered(f, F_CONFIG_WCE));
@@ -257,7 +257,7 @@ static void test_bad_properties(void)
 	g_assert_false(dev_realize(f.rig.dev, &error));
 	g_assert_nonnull(strstr(error->message, "queue-size 100"));
 	g_clear_error(&error);
-	rig_new(&f.rig, &virtio_blk_pci_ops);
+	vrig_new(&f.rig, &virtio_blk_pci_ops);
 	g_assert_false(dev_realize(f.rig.dev, &error));
 	g_assert_nonnull(strstr(error->message, "no disk"));
 	f.rig.dev = NULL;
@@ -284,8 +284,8 @@ static uint8_t run_range(
 
 static void test_discard(struct fixture *f, const void *data)
 {
-	rig_plug(&f->rig);
-	rig_start(&f->rig, all, 1, 64);
+	vrig_plug(&f->rig);
+	vrig_start(&f->rig, all, 1, 64);
 	memset(f->disk->data, 0x11, DISK);
 	g_assert_cmpuint(run_range(f, T_DISCARD, 2, 4, 0), ==, S_OK);
 	g_assert_cmphex(f->disk->data[2 * 512 - 1], ==, 0x11);
@@ -307,7 +307,7 @@ static void test_discard(struct fixture *f, const void *data)
 	g_assert_cmpuint(run(f, T_DISCARD, 0, NULL, 0, false), ==, S_IOERR);
 	g_assert_cmpuint(fake_blk_submitted(f->disk, BLK_DISCARD), ==, 1);
 	/* Not without negotiation. */
-	rig_start(&f->rig, 0, 1, 64);
+	vrig_start(&f->rig, 0, 1, 64);
 	g_assert_cmpuint(run_range(f, T_DISCARD, 2, 4, 0), ==, S_UNSUPP);
 	g_assert_cmpuint(run_range(f, T_WRITE_ZEROES, 2, 4, 0), ==, S_UNSUPP);
 }
@@ -339,8 +339,8 @@ static void spy_on(struct fixture *f)
 static void test_write_zeroes(struct fixture *f, const void *data)
 {
 	spy_on(f);
-	rig_plug(&f->rig);
-	rig_start(&f->rig, all, 1, 64);
+	vrig_plug(&f->rig);
+	vrig_start(&f->rig, all, 1, 64);
 	memset(f->disk->data, 0x11, DISK);
 	g_assert_cmpuint(run_range(f, T_WRITE_ZEROES, 2, 4, 0), ==, S_OK);
 	g_assert_cmpuint(spy.flags & BLK_F_UNMAP, ==, 0);
@@ -356,8 +356,8 @@ static void test_write_zeroes(struct fixture *f, const void *data)
 
 static void test_flush(struct fixture *f, const void *data)
 {
-	rig_plug(&f->rig);
-	rig_start(&f->rig, all, 1, 64);
+	vrig_plug(&f->rig);
+	vrig_start(&f->rig, all, 1, 64);
 	g_assert_cmpuint(run(f, T_FLUSH, 0, NULL, 0, false), ==, S_OK);
 	g_assert_cmpuint(fake_blk_submitted(f->disk, BLK_FLUSH), ==, 1);
 	fake_blk_fail(f->disk, BLK_FLUSH, 1, -EIO, false);
@@ -370,30 +370,30 @@ static void test_write_cache(struct fixture *f, const void *data)
 	uint8_t sector[512] = {0};
 
 	spy_on(f);
-	rig_plug(&f->rig);
-	rig_start(&f->rig, all, 1, 64);
+	vrig_plug(&f->rig);
+	vrig_start(&f->rig, all, 1, 64);
 	g_assert_cmpuint(run(f, T_OUT, 0, sector, 512, false), ==, S_OK);
 	g_assert_cmpuint(spy.flags, ==, 0);
-	rig_write(&f->rig, f->rig.config + CFG_WRITEBACK, 1, 0);
+	vrig_write(&f->rig, f->rig.config + CFG_WRITEBACK, 1, 0);
 	g_assert_cmpuint(config(f, CFG_WRITEBACK, 1), ==, 0);
 	g_assert_cmpuint(run(f, T_OUT, 0, sector, 512, false), ==, S_OK);
 	g_assert_cmpuint(spy.flags, ==, BLK_F_FUA);
 	/* It survives a quiesce, and not a reset. */
-	rig_quiesce(&f->rig);
-	rig_resume(&f->rig);
+	vrig_quiesce(&f->rig);
+	vrig_resume(&f->rig);
 	g_assert_cmpuint(run(f, T_OUT, 0, sector, 512, false), ==, S_OK);
 	g_assert_cmpuint(spy.flags, ==, BLK_F_FUA);
-	rig_start(&f->rig, VIRTIO_BIT(F_FLUSH), 1, 64);
+	vrig_start(&f->rig, VIRTIO_BIT(F_FLUSH), 1, 64);
 	g_assert_cmpuint(config(f, CFG_WRITEBACK, 1), ==, 1);
 	g_assert_cmpuint(run(f, T_OUT, 0, sector, 512, false), ==, S_OK);
 	g_assert_cmpuint(spy.flags, ==, 0);
 	/* Without CONFIG_WCE the byte is read-only, nothing else is writable ever. */
-	rig_write(&f->rig, f->rig.config + CFG_WRITEBACK, 1, 0);
+	vrig_write(&f->rig, f->rig.config + CFG_WRITEBACK, 1, 0);
 	g_assert_cmpuint(config(f, CFG_WRITEBACK, 1), ==, 1);
-	rig_write(&f->rig, f->rig.config, 4, 0);
+	vrig_write(&f->rig, f->rig.config, 4, 0);
 	g_assert_cmpuint(config(f, CFG_CAPACITY, 4), ==, DISK / 512);
 	/* A driver that cannot flush. */
-	rig_start(&f->rig, 0, 1, 64);
+	vrig_start(&f->rig, 0, 1, 64);
 	g_assert_cmpuint(run(f, T_OUT, 0, sector, 512, false), ==, S_OK);
 	g_assert_cmpuint(spy.flags, ==, BLK_F_FUA);
 }
@@ -402,8 +402,8 @@ static void test_get_id(struct fixture *f, const void *data)
 {
 	char id[32] = {0};
 
-	rig_plug(&f->rig);
-	rig_start(&f->rig, all, 1, 64);
+	vrig_plug(&f->rig);
+	vrig_start(&f->rig, all, 1, 64);
 	g_assert_cmpuint(run(f, T_GET_ID, 0, id, 20, true), ==, S_OK);
 	g_assert_cmpmem(id, 20, "SER1AL\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 20);
 	g_assert_cmpuint(run(f, T_GET_ID, 0, id, 3, true), ==, S_OK);
@@ -418,8 +418,8 @@ static void test_refused(struct fixture *f, const void *data)
 	const uint64_t sectors = DISK / 512;
 	uint8_t buf[2048];
 
-	rig_plug(&f->rig);
-	rig_start(&f->rig, all, 1, 64);
+	vrig_plug(&f->rig);
+	vrig_start(&f->rig, all, 1, 64);
 	g_assert_cmpuint(run(f, T_IN, sectors - 1, buf, 512, true), ==, S_OK);
 	g_assert_cmpuint(run(f, T_IN, sectors - 1, buf, 1024, true), ==, S_IOERR);
 	g_assert_cmpuint(run(f, T_IN, sectors, buf, 512, true), ==, S_IOERR);
@@ -451,8 +451,8 @@ static void test_disk_errors(struct fixture *f, const void *data)
 		{-ECANCELED, S_IOERR}};
 	uint8_t buf[512];
 
-	rig_plug(&f->rig);
-	rig_start(&f->rig, all, 1, 64);
+	vrig_plug(&f->rig);
+	vrig_start(&f->rig, all, 1, 64);
 	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
 		fake_blk_fail(f->disk, BLK_READ, 1, cases[i].error, false);
 		g_assert_cmpuint(run(f, T_IN, 0, buf, 512, true), ==, cases[i].status);
@@ -469,19 +469,19 @@ static void test_no_header(struct fixture *f, const void *data)
 		uint32_t out, in;
 	} bad[] = {{15, 1}, {0, 513}, {16, 0}, {528, 0}};
 
-	rig_plug(&f->rig);
+	vrig_plug(&f->rig);
 	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
 		struct guest_buf bufs[] = {
 			{DATA, bad[i].out, false}, {DATA + 4096, bad[i].in, true}};
 		uint32_t len;
 
-		rig_start(&f->rig, all, 1, 64);
-		rig_msis(&f->rig, -1);
+		vrig_start(&f->rig, all, 1, 64);
+		vrig_msis(&f->rig, -1);
 		g_assert_cmpint(guest_vq_add(&f->rig.vq[0], bufs, 2, 0), >=, 0);
-		rig_publish(&f->rig, 0);
-		rig_settle(&f->rig);
-		g_assert_cmphex(rig_status(&f->rig) & VIRTIO_STATUS_NEEDS_RESET, !=, 0);
-		g_assert_cmpuint(rig_msis(&f->rig, 0), ==, 1);
+		vrig_publish(&f->rig, 0);
+		vrig_settle(&f->rig);
+		g_assert_cmphex(vrig_status(&f->rig) & VIRTIO_STATUS_NEEDS_RESET, !=, 0);
+		g_assert_cmpuint(vrig_msis(&f->rig, 0), ==, 1);
 		g_assert_cmpint(guest_vq_take(&f->rig.vq[0], &len), ==, -1);
 		g_assert_cmpuint(f->rig.dev->guest_errors, ==, i + 1);
 	}
@@ -495,8 +495,8 @@ static void test_any_layout(struct fixture *f, const void *data)
 	static const uint32_t cuts[] = {1, 3, 7, 16, 17, 100, 511, 512, 513, 5000};
 	uint8_t head[16] = {T_OUT}, bytes[1024], got[1025];
 
-	rig_plug(&f->rig);
-	rig_start(&f->rig, all | VIRTIO_BIT(VIRTIO_F_INDIRECT_DESC), 1, 64);
+	vrig_plug(&f->rig);
+	vrig_start(&f->rig, all | VIRTIO_BIT(VIRTIO_F_INDIRECT_DESC), 1, 64);
 	for (unsigned i = 0; i < 2 * ARRAY_SIZE(cuts); i++) {
 		uint32_t cut = cuts[i / 2], total = sizeof(head) + sizeof(bytes);
 		bool in = i % 2;
@@ -519,8 +519,8 @@ static void test_any_layout(struct fixture *f, const void *data)
 			bufs[n++] = (struct guest_buf){
 				DATA + 0x2000 + off, MIN(cut, end - off), true};
 		g_assert_cmpint(guest_vq_add(&f->rig.vq[0], bufs, n, table), >=, 0);
-		rig_publish(&f->rig, 0);
-		rig_wait_used(&f->rig, 0, NULL);
+		vrig_publish(&f->rig, 0);
+		vrig_wait_used(&f->rig, 0, NULL);
 		guest_read(f->rig.gmem, DATA + 0x2000, got, sizeof(got));
 		g_assert_cmpuint(in ? got[1024] : got[0], ==, S_OK);
 		g_assert_cmpmem(in ? got : f->disk->data, sizeof(bytes), bytes, sizeof(bytes));
@@ -535,20 +535,20 @@ static void test_batch(struct fixture *f, const void *data)
 	unsigned commits;
 	uint32_t len;
 
-	rig_plug(&f->rig);
-	rig_start(&f->rig, all | VIRTIO_BIT(VIRTIO_F_EVENT_IDX), 1, 64);
+	vrig_plug(&f->rig);
+	vrig_start(&f->rig, all | VIRTIO_BIT(VIRTIO_F_EVENT_IDX), 1, 64);
 	commits = f->disk->commits;
-	rig_msis(&f->rig, -1);
+	vrig_msis(&f->rig, -1);
 	for (unsigned i = 0; i < ARRAY_SIZE(r); i++)
 		r[i] = add_chain(f, 0, T_IN, i, 512, true);
-	rig_publish(&f->rig, 0);
-	rig_settle(&f->rig);
+	vrig_publish(&f->rig, 0);
+	vrig_settle(&f->rig);
 	for (unsigned i = 0; i < ARRAY_SIZE(r); i++) {
 		g_assert_cmpint(guest_vq_take(&f->rig.vq[0], &len), ==, r[i].id);
 		g_assert_cmpuint(status_of(f, &r[i]), ==, S_OK);
 	}
 	g_assert_cmpuint(f->disk->commits - commits, ==, 1);
-	g_assert_cmpuint(rig_msis(&f->rig, 1), ==, 1);
+	g_assert_cmpuint(vrig_msis(&f->rig, 1), ==, 1);
 }
 
 /* Requests end in the order of the disk, not of the driver. */
@@ -558,19 +558,19 @@ static void test_out_of_order(struct fixture *f, const void *data)
 		struct request slow, fast;
 
 		if (!packed)
-			rig_plug(&f->rig);
-		rig_start(&f->rig, all | (packed ? VIRTIO_BIT(VIRTIO_F_RING_PACKED) : 0), 1, 64);
+			vrig_plug(&f->rig);
+		vrig_start(&f->rig, all | (packed ? VIRTIO_BIT(VIRTIO_F_RING_PACKED) : 0), 1, 64);
 		fake_blk_hold(f->disk, true);
 		slow = add_chain(f, 0, T_IN, 0, 512, true);
-		rig_publish(&f->rig, 0);
-		rig_settle(&f->rig);
+		vrig_publish(&f->rig, 0);
+		vrig_settle(&f->rig);
 		fake_blk_hold(f->disk, false);
 		fast = add_chain(f, 0, T_IN, 1, 512, true);
-		rig_publish(&f->rig, 0);
-		g_assert_cmpint(rig_wait_used(&f->rig, 0, NULL), ==, fast.id);
+		vrig_publish(&f->rig, 0);
+		g_assert_cmpint(vrig_wait_used(&f->rig, 0, NULL), ==, fast.id);
 		g_assert_cmpuint(status_of(f, &slow), ==, S_NONE);
 		g_assert_true(fake_blk_complete(f->disk));
-		g_assert_cmpint(rig_wait_used(&f->rig, 0, NULL), ==, slow.id);
+		g_assert_cmpint(vrig_wait_used(&f->rig, 0, NULL), ==, slow.id);
 		g_assert_cmpuint(status_of(f, &slow), ==, S_OK);
 	}
 }
@@ -578,16 +578,16 @@ static void test_out_of_order(struct fixture *f, const void *data)
 static void test_queues(struct fixture *f, const void *data)
 {
 	set_prop(f->rig.dev, "num-queues", "4");
-	rig_plug(&f->rig);
-	rig_start(&f->rig, all | VIRTIO_BIT(F_MQ), 4, 32);
+	vrig_plug(&f->rig);
+	vrig_start(&f->rig, all | VIRTIO_BIT(F_MQ), 4, 32);
 	for (unsigned q = 0; q < 4; q++) {
 		struct request r = add_chain(f, q, T_IN, q, 512, true);
 
 		f->disk->data[q * 512] = (uint8_t)(q + 1);
-		rig_publish(&f->rig, q);
-		g_assert_cmpint(rig_wait_used(&f->rig, q, NULL), ==, r.id);
+		vrig_publish(&f->rig, q);
+		g_assert_cmpint(vrig_wait_used(&f->rig, q, NULL), ==, r.id);
 		g_assert_cmpuint(status_of(f, &r), ==, S_OK);
-		g_assert_cmpuint(rig_msis(&f->rig, (int)q + 1), ==, 1);
+		g_assert_cmpuint(vrig_msis(&f->rig, (int)q + 1), ==, 1);
 
 		uint8_t byte;
 
@@ -602,19 +602,19 @@ static void test_resize(struct fixture *f, const void *data)
 {
 	uint8_t buf[512];
 
-	rig_plug(&f->rig);
-	rig_start(&f->rig, all, 1, 64);
+	vrig_plug(&f->rig);
+	vrig_start(&f->rig, all, 1, 64);
 	g_assert_cmpuint(run(f, T_IN, DISK / 512, buf, 512, true), ==, S_IOERR);
-	rig_msis(&f->rig, -1);
+	vrig_msis(&f->rig, -1);
 	fake_blk_resize(f->disk, 2 * DISK);
-	rig_settle(&f->rig);
-	g_assert_cmpuint(rig_msis(&f->rig, 0), ==, 1);
+	vrig_settle(&f->rig);
+	g_assert_cmpuint(vrig_msis(&f->rig, 0), ==, 1);
 	g_assert_cmpuint(config(f, CFG_CAPACITY, 8), ==, 2 * DISK / 512);
 	g_assert_cmpuint(run(f, T_IN, DISK / 512, buf, 512, true), ==, S_OK);
 	/* While nobody runs, too. */
-	rig_quiesce(&f->rig);
+	vrig_quiesce(&f->rig);
 	fake_blk_resize(f->disk, DISK / 2);
-	rig_resume(&f->rig);
+	vrig_resume(&f->rig);
 	g_assert_cmpuint(config(f, CFG_CAPACITY, 8), ==, DISK / 1024);
 	g_assert_cmpuint(run(f, T_IN, DISK / 1024, buf, 512, true), ==, S_IOERR);
 	g_assert_cmpuint(run(f, T_IN, DISK / 1024 - 1, buf, 512, true), ==, S_OK);
@@ -624,29 +624,29 @@ static void test_resize(struct fixture *f, const void *data)
 
 static bool status_is_0(void *opaque)
 {
-	return rig_status(opaque) == 0;
+	return vrig_status(opaque) == 0;
 }
 
 static void test_reset_in_flight(struct fixture *f, const void *data)
 {
 	struct request r[3];
 
-	rig_plug(&f->rig);
+	vrig_plug(&f->rig);
 	for (unsigned packed = 0; packed < 2; packed++) {
-		rig_start(&f->rig, all | (packed ? VIRTIO_BIT(VIRTIO_F_RING_PACKED) : 0), 1, 64);
+		vrig_start(&f->rig, all | (packed ? VIRTIO_BIT(VIRTIO_F_RING_PACKED) : 0), 1, 64);
 		fake_blk_hold(f->disk, true);
 		for (unsigned i = 0; i < 3; i++)
 			r[i] = add_chain(f, 0, T_OUT, i, 512, false);
-		rig_publish(&f->rig, 0);
-		rig_settle(&f->rig);
+		vrig_publish(&f->rig, 0);
+		vrig_settle(&f->rig);
 		g_assert_cmpuint(fake_blk_in_flight(f->disk), ==, 3);
-		rig_set_status(&f->rig, 0);
+		vrig_set_status(&f->rig, 0);
 		for (unsigned i = 0; i < 3; i++) {
-			rig_settle(&f->rig);
-			g_assert_cmphex(rig_status(&f->rig), !=, 0);
+			vrig_settle(&f->rig);
+			g_assert_cmphex(vrig_status(&f->rig), !=, 0);
 			g_assert_true(fake_blk_complete(f->disk));
 		}
-		rig_wait(&f->rig, status_is_0, &f->rig);
+		vrig_wait(&f->rig, status_is_0, &f->rig);
 		for (unsigned i = 0; i < 3; i++)
 			g_assert_cmpuint(status_of(f, &r[i]), ==, S_NONE);
 		fake_blk_hold(f->disk, false);
@@ -659,23 +659,23 @@ static void test_park_and_resume(struct fixture *f, const void *data)
 	struct request bad, good;
 	uint32_t len;
 
-	rig_plug(&f->rig);
+	vrig_plug(&f->rig);
 	for (unsigned packed = 0; packed < 2; packed++) {
-		rig_start(&f->rig, all | (packed ? VIRTIO_BIT(VIRTIO_F_RING_PACKED) : 0), 1, 64);
+		vrig_start(&f->rig, all | (packed ? VIRTIO_BIT(VIRTIO_F_RING_PACKED) : 0), 1, 64);
 		fake_blk_fail(f->disk, BLK_WRITE, 1, -ENOSPC, true);
 		bad = add_chain(f, 0, T_OUT, 5, 512, false);
 		guest_write(f->rig.gmem, bad.data, "parked", 6);
 		good = add_chain(f, 0, T_IN, 0, 512, true);
-		rig_publish(&f->rig, 0);
-		g_assert_cmpint(rig_wait_used(&f->rig, 0, NULL), ==, good.id);
+		vrig_publish(&f->rig, 0);
+		g_assert_cmpint(vrig_wait_used(&f->rig, 0, NULL), ==, good.id);
 		g_assert_cmpuint(fake_blk_parked(f->disk), ==, 1);
 		for (unsigned i = 0; i < 3; i++) {
-			rig_quiesce(&f->rig);
-			rig_resume(&f->rig);
+			vrig_quiesce(&f->rig);
+			vrig_resume(&f->rig);
 			g_assert_cmpint(guest_vq_take(&f->rig.vq[0], &len), ==, -1);
 		}
 		blk_unpark(&f->disk->blk);
-		g_assert_cmpint(rig_wait_used(&f->rig, 0, NULL), ==, bad.id);
+		g_assert_cmpint(vrig_wait_used(&f->rig, 0, NULL), ==, bad.id);
 		g_assert_cmpuint(status_of(f, &bad), ==, S_OK);
 		g_assert_cmpmem(f->disk->data + 5 * 512, 6, "parked", 6);
 		memset(f->disk->data, 0, DISK);
@@ -685,30 +685,30 @@ static void test_park_and_resume(struct fixture *f, const void *data)
 /* The driver resets, or the machine does, while a request is parked: it is dropped, never to run. */
 static void test_park_and_reset(struct fixture *f, const void *data)
 {
-	rig_plug(&f->rig);
+	vrig_plug(&f->rig);
 	for (unsigned i = 0; i < 3; i++) {
 		struct request r;
 
-		rig_start(&f->rig, all, 1, 64);
+		vrig_start(&f->rig, all, 1, 64);
 		fake_blk_fail(f->disk, BLK_WRITE, 1, -EIO, true);
 		r = add_chain(f, 0, T_OUT, 5, 512, false);
 		guest_write(f->rig.gmem, r.data, "never", 5);
-		rig_publish(&f->rig, 0);
-		rig_settle(&f->rig);
+		vrig_publish(&f->rig, 0);
+		vrig_settle(&f->rig);
 		g_assert_cmpuint(fake_blk_parked(f->disk), ==, 1);
 		if (i == 1) {
-			rig_quiesce(&f->rig);
-			rig_resume(&f->rig);
+			vrig_quiesce(&f->rig);
+			vrig_resume(&f->rig);
 		}
 		if (i == 2)
-			rig_system_reset(&f->rig);
+			vrig_system_reset(&f->rig);
 		else
-			rig_set_status(&f->rig, 0);
-		rig_wait(&f->rig, status_is_0, &f->rig);
+			vrig_set_status(&f->rig, 0);
+		vrig_wait(&f->rig, status_is_0, &f->rig);
 		g_assert_cmpuint(fake_blk_parked(f->disk), ==, 0);
 		g_assert_cmpuint(status_of(f, &r), ==, S_NONE);
 		blk_unpark(&f->disk->blk);
-		rig_settle(&f->rig);
+		vrig_settle(&f->rig);
 		g_assert_cmphex(f->disk->data[5 * 512], ==, 0);
 	}
 }
@@ -730,23 +730,23 @@ static void test_quiesce_waits(struct fixture *f, const void *data)
 	struct request r;
 
 	set_prop(f->rig.dev, "num-queues", "2");
-	rig_plug(&f->rig);
-	rig_start(&f->rig, all, 2, 64);
+	vrig_plug(&f->rig);
+	vrig_start(&f->rig, all, 2, 64);
 	fake_blk_hold(f->disk, true);
 	r = add_chain(f, 1, T_IN, 0, 512, true);
-	rig_publish(&f->rig, 1);
-	rig_settle(&f->rig);
+	vrig_publish(&f->rig, 1);
+	vrig_settle(&f->rig);
 	async_begin(&w.group, f->rig.loop, waiting_done);
 	bus_quiesce(f->rig.bus, &w.group);
 	async_end(&w.group);
-	rig_settle(&f->rig);
+	vrig_settle(&f->rig);
 	g_assert_false(w.done);
 	g_assert_true(fake_blk_complete(f->disk));
-	rig_settle(&f->rig);
+	vrig_settle(&f->rig);
 	g_assert_true(w.done);
-	g_assert_cmpint(rig_wait_used(&f->rig, 1, NULL), ==, r.id);
+	g_assert_cmpint(vrig_wait_used(&f->rig, 1, NULL), ==, r.id);
 	fake_blk_hold(f->disk, false);
-	rig_resume(&f->rig);
+	vrig_resume(&f->rig);
 }
 
 static void test_thread(void)
@@ -759,45 +759,45 @@ static void test_thread(void)
 	setup(&f, NULL);
 	f.rig.vp->loop = io;
 	set_prop(f.rig.dev, "num-queues", "2");
-	rig_plug(&f.rig);
+	vrig_plug(&f.rig);
 	g_assert_true(loop_thread_start(io, &error));
 	fake_blk_delay(f.disk, 200 * NSEC_PER_USEC);
 	for (unsigned round = 0; round < 12; round++) {
 		bool parked = round % 4 == 3;
 
-		rig_start(&f.rig, all | (round % 2 ? VIRTIO_BIT(VIRTIO_F_RING_PACKED) : 0), 2, 32);
+		vrig_start(&f.rig, all | (round % 2 ? VIRTIO_BIT(VIRTIO_F_RING_PACKED) : 0), 2, 32);
 		f.next = DATA;
 		for (unsigned i = 0; i < 100; i++) {
 			struct request r = add_chain(&f, i % 2, T_IN, i, 512, true);
 
-			rig_publish(&f.rig, i % 2);
-			g_assert_cmpint(rig_wait_used(&f.rig, i % 2, NULL), ==, r.id);
+			vrig_publish(&f.rig, i % 2);
+			g_assert_cmpint(vrig_wait_used(&f.rig, i % 2, NULL), ==, r.id);
 			f.next = DATA;
 		}
 		if (parked)
 			fake_blk_fail(f.disk, BLK_READ, 2, -EIO, true);
 		for (unsigned i = 0; i < 4; i++) {
 			add_chain(&f, i % 2, T_IN, i, 512, true);
-			rig_publish(&f.rig, i % 2);
+			vrig_publish(&f.rig, i % 2);
 		}
 		if (round % 3 == 0) {
-			rig_quiesce(&f.rig);
+			vrig_quiesce(&f.rig);
 			fake_blk_resize(f.disk, DISK * (1 + round % 2));
-			rig_resume(&f.rig);
+			vrig_resume(&f.rig);
 		}
 		if (round % 3 == 1)
-			rig_system_reset(&f.rig);
+			vrig_system_reset(&f.rig);
 		else
-			rig_set_status(&f.rig, 0);
-		rig_wait(&f.rig, status_is_0, &f.rig);
+			vrig_set_status(&f.rig, 0);
+		vrig_wait(&f.rig, status_is_0, &f.rig);
 	}
-	rig_quiesce(&f.rig);
+	vrig_quiesce(&f.rig);
 	fake_blk_delay(f.disk, 0);
-	rig_unplug(&f.rig);
+	vrig_unplug(&f.rig);
 	loop_thread_join(io);
 	loop_free(io);
 	fake_blk_free(f.disk);
-	rig_done(&f.rig);
+	vrig_done(&f.rig);
 }
 
 #define ADD(name, fn) g_test_add("/virtio-blk/" name, struct fixture, NULL, setup, fn, teardown)
