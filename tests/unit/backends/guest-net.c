@@ -398,15 +398,13 @@ static void send_router_solicitation(struct guest *g)
 	static const uint8_t all_routers_mac[6] = {0x33, 0x33, 0, 0, 0, 2};
 	struct icmp6_frame f = {
 		.eth.ether_type = htons(ETHERTYPE_IPV6),
-		.ip = {.ip6_vfc = 0x60,
-			.ip6_plen = htons(8),
-			.ip6_nxt = IPPROTO_ICMPV6,
-			.ip6_hlim = 255},
+		.ip = {.ip6_plen = htons(8), .ip6_nxt = IPPROTO_ICMPV6, .ip6_hlim = 255},
 		.icmp.icmp6_type = ROUTER_SOLICITATION,
 	};
 
 	memcpy(f.eth.ether_dhost, all_routers_mac, 6);
 	memcpy(f.eth.ether_shost, guest_mac, 6);
+	f.ip.ip6_vfc = 6 << 4;
 	inet_pton(AF_INET6, "fe80::5054:ff:fe12:3456", &f.ip.ip6_src);
 	inet_pton(AF_INET6, "ff02::2", &f.ip.ip6_dst);
 	f.icmp.icmp6_cksum = fold(
