@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,6 +35,7 @@
 #define SPEC_MAX   (1 * MiB)
 #define NOBODY     65534
 #define STATUS_MAX 4096
+#define HEAP_STEP  (512 * KiB) /* the heap grows once for a whole machine; only what is touched of it is memory */
 
 static const char usage[] =
 	"usage: vmmd-vm --spec FILE [options]\n"
@@ -490,12 +492,13 @@ int main(int argc, char **argv)
 			.status_fd = -1,
 			.uid = geteuid() == 0 ? NOBODY : (uid_t)-1,
 			.gid = NOBODY,
-			.level = LOG_LEVEL_NOTICE,
-			.files = g_array_new(FALSE, FALSE, sizeof(struct vm_file))},
+			.level = LOG_LEVEL_NOTICE},
 	};
 	g_autoptr(GError) error = NULL;
 	struct op_exit failed = {.state = OP_EXIT_ERROR};
 
+	mallopt(M_TOP_PAD, HEAP_STEP);
+	p.options.files = g_array_new(FALSE, FALSE, sizeof(struct vm_file));
 	g_array_set_clear_func(p.options.files, file_clear);
 	qs_thread_init();
 	if (!parse_options(&p.options, argc, argv, &error) || !start(&p, &error)) {
