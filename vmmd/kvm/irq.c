@@ -185,7 +185,6 @@ int kvm_irqfd(struct accel *a, unsigned gsi, int fd, int resample, bool assign)
 
 int kvm_ioeventfd(struct accel *a, const struct accel_ioeventfd *e, bool assign)
 {
-	struct kvm *k = to_kvm(a);
 	struct kvm_ioeventfd f = {
 		.addr = e->addr,
 		.len = e->len,
@@ -196,8 +195,5 @@ int kvm_ioeventfd(struct accel *a, const struct accel_ioeventfd *e, bool assign)
 			 (assign ? 0 : KVM_IOEVENTFD_FLAG_DEASSIGN),
 	};
 
-	/* Without any-length doorbells the driver's natural width, 16 bits, is the one to watch. */
-	if (!e->len && !k->any_length)
-		f.len = 2;
-	return kvm_ioctl(k->vm_fd, KVM_IOEVENTFD, &f);
+	return kvm_ioctl(to_kvm(a)->vm_fd, KVM_IOEVENTFD, &f);
 }

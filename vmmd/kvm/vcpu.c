@@ -296,8 +296,9 @@ void kvm_run_all(struct accel *a)
 		__atomic_store_n(&k->running, true, __ATOMIC_RELEASE);
 		k->starts++;
 	}
-	pthread_cond_broadcast(&k->go);
 	pthread_mutex_unlock(&k->lock);
+	/* After the unlocking: who wakes up takes the lock at once. */
+	pthread_cond_broadcast(&k->go);
 }
 
 static void all_parked(struct loop_call *call)
