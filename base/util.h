@@ -12,9 +12,8 @@
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 /* The structure of type @type whose member @member is at @ptr. */
-#define container_of(ptr, type, member)                                           \
-	((type *)((char *)(uintptr_t)(1 ? (ptr) : &((type *)0)->member) -           \
-		  offsetof(type, member)))
+#define container_of(ptr, type, member) \
+	((type *)((char *)(uintptr_t)(1 ? (ptr) : &((type *)0)->member) - offsetof(type, member)))
 
 #define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
