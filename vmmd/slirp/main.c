@@ -402,37 +402,71 @@ static void report(int fd, const char *line)
 	close(fd);
 }
 
-int main(int argc, char **argv)
+static void free_frame(void *frame)
 {
-	struct options o = {.guest = -1,
-		.report = -1,
-		.network = "10.0.2.0/24",
-		.uid = (uid_t)-1,
-		.gid = (gid_t)-1,
-		.forwards = g_ptr_array_new()};
-	struct helper h = {
+	g_bytes_unref(frame);
+}
+
+static void helper_init(struct helper *h)
+{
+	*h = (struct helper){
 		.polled = g_array_new(FALSE, FALSE, sizeof(struct pollfd)),
 		.waiting = g_queue_new(),
 		.timers = g_ptr_array_new_with_free_func(g_free),
 		.messages = RATELIMIT_INIT(NSEC_PER_SEC, 5),
 	};
+}
+
+static void helper_done(struct helper *h)
+{
+	if (h->slirp)
+		slirp_cleanup(h->slirp);
+	g_ptr_array_unref(h->timers);
+	g_queue_free_full(h->waiting, free_frame);
+	g_array_unref(h->polled);
+}
+
+/* Starts, reports and serves until the guest's end is gone. */
+static bool serve(const struct options *o)
+{
 	g_autoptr(GError) error = NULL;
+	struct helper h;
+	bool ok;
+
+	helper_init(&h);
+	h.guest = o->guest;
+	g_log_set_default_handler(glib_message, &h);
+	ok = start(&h, o, &error);
+	if (ok) {
+		report(o->report, "ok\n");
+		while (round_run(&h))
+			continue;
+	} else {
+		g_autofree char *line = g_strdup_printf("%s\n", error->message);
+
+		report(o->report, line);
+	}
+	helper_done(&h);
+	return ok;
+}
+
+int main(int argc, char **argv)
+{
+	g_autoptr(GPtrArray) forwards = g_ptr_array_new();
+	g_autoptr(GError) error = NULL;
+	struct options o = {
+		.guest = -1,
+		.report = -1,
+		.network = "10.0.2.0/24",
+		.uid = (uid_t)-1,
+		.gid = (gid_t)-1,
+		.forwards = forwards,
+	};
 
 	if (!parse_options(&o, argc, argv, &error)) {
 		fprintf(stderr, "vmmd-slirp: %s\n", error->message);
 		return 1;
 	}
-	h.guest = o.guest;
 	log_open("vmmd-slirp", NULL, LOG_LEVEL_NOTICE);
-	g_log_set_default_handler(glib_message, &h);
-	if (!start(&h, &o, &error)) {
-		g_autofree char *line = g_strdup_printf("%s\n", error->message);
-
-		report(o.report, line);
-		return 1;
-	}
-	report(o.report, "ok\n");
-	while (round_run(&h))
-		continue;
-	return 0;
+	return serve(&o) ? 0 : 1;
 }
