@@ -152,11 +152,12 @@ class Daemon:
         self.log = open(os.path.join(self.dir, "log"), "ab")
         self.process = None
         self.pids = set()
+        self.request_timeout = 2
 
     def start(self, wait=True):
         self.process = subprocess.Popen(
             [self.vmmd, "--socket", self.socket, "--state-dir", self.state, "--run-dir", self.run,
-             "--vmm", self.vmm, "--request-timeout", "2", "--stop-timeout", "2", "--verbose"], stdin=subprocess.DEVNULL, stderr=self.log)
+             "--vmm", self.vmm, "--request-timeout", str(self.request_timeout), "--stop-timeout", "2", "--verbose"], stdin=subprocess.DEVNULL, stderr=self.log)
         if wait:
             wait_for("the daemon to serve", self.serves)
 

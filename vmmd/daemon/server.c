@@ -24,6 +24,8 @@
 
 struct server {
 	SoupServer *soup;
+	GSocketService *service;
+	GSocket *accepting; /* while a connection is handed to libsoup */
 	struct registry *registry;
 	struct op_service ops;
 	unsigned request_s, connections;
@@ -31,8 +33,11 @@ struct server {
 
 /* ---- answers ---- */
 
+/* One request a connection: so libsoup does with connections that were accepted for it. */
 static void respond(SoupServerMessage *msg, unsigned status, char *text, size_t len)
 {
+	soup_message_headers_replace(
+		soup_server_message_get_response_headers(msg), "Connection", "close");
 	soup_server_message_set_status(msg, status, NULL);
 	if (text)
 		soup_server_message_set_response(
@@ -61,6 +66,28 @@ static void respond_json(SoupServerMessage *msg, unsigned status, struct json_ob
 	char *text = json_text(json, &len);
 
 	respond(msg, status, text, len);
+}
+
+/* ---- how a request arrives ---- */
+
+struct arrival {
+	GSocket *socket;
+	size_t body; /* bytes of it so far */
+	guint timer; /* 0: it has arrived */
+};
+
+static struct arrival *arrival_of(SoupServerMessage *msg)
+{
+	return g_object_get_data(G_OBJECT(msg), "arrival");
+}
+
+static void arrival_free(gpointer data)
+{
+	struct arrival *a = data;
+
+	g_clear_handle_id(&a->timer, g_source_remove);
+	g_object_unref(a->socket);
+	g_free(a);
 }
 
 /* ---- one request that is answered later ---- */
@@ -253,7 +280,7 @@ static void on_upgraded(SoupServerMessage *msg, gpointer data)
 	g_autoptr(GIOStream) stream = NULL;
 
 	/* A console may be silent for as long as it likes. */
-	g_socket_set_timeout(soup_server_message_get_socket(msg), 0);
+	g_socket_set_timeout(arrival_of(msg)->socket, 0);
 	stream = soup_server_message_steal_connection(msg);
 	ws = soup_websocket_connection_new(stream, soup_server_message_get_uri(msg),
 		SOUP_WEBSOCKET_CONNECTION_SERVER, NULL, NULL, NULL);
@@ -296,19 +323,12 @@ static void on_request(SoupServer *soup, SoupServerMessage *msg, const char *dec
 
 /* ---- clients that take too much ---- */
 
-static void hang_up(SoupServerMessage *msg)
-{
-	g_socket_shutdown(soup_server_message_get_socket(msg), TRUE, TRUE, NULL);
-}
-
 /* What still comes of the body is thrown away; then the client hears why. */
 static void refuse_body(SoupServerMessage *msg)
 {
 	g_autoptr(GError) e = NULL;
 
 	soup_message_body_set_accumulate(soup_server_message_get_request_body(msg), FALSE);
-	soup_message_headers_replace(
-		soup_server_message_get_response_headers(msg), "Connection", "close");
 	err_set(&e, VMMD_ERROR_INVALID, "the body is larger than %u bytes", JSON_TEXT_MAX);
 	respond_error(msg, SOUP_STATUS_REQUEST_ENTITY_TOO_LARGE, e);
 }
@@ -322,80 +342,80 @@ static void on_headers(SoupServer *soup, SoupServerMessage *msg, const char *pat
 		refuse_body(msg);
 }
 
+static void hang_up(const struct arrival *a)
+{
+	g_socket_shutdown(a->socket, TRUE, TRUE, NULL);
+}
+
 /* A body in chunks says its length only by ending. */
 static void on_chunk(SoupServerMessage *msg, GBytes *chunk, gpointer data)
 {
-	size_t *total = data;
+	struct arrival *a = data;
 
-	*total += g_bytes_get_size(chunk);
-	if (*total > BODY_DISCARD_MAX)
-		hang_up(msg);
-	else if (*total > JSON_TEXT_MAX && !soup_server_message_get_status(msg))
+	a->body += g_bytes_get_size(chunk);
+	if (a->body > BODY_DISCARD_MAX)
+		hang_up(a);
+	else if (a->body > JSON_TEXT_MAX && !soup_server_message_get_status(msg))
 		refuse_body(msg);
 }
 
-static gboolean request_timed_out(gpointer data)
+static gboolean arrival_timed_out(gpointer data)
 {
-	hang_up(data);
+	struct arrival *a = data;
+
+	a->timer = 0;
+	hang_up(a);
 	return G_SOURCE_REMOVE;
-}
-
-static void timer_remove(gpointer id)
-{
-	g_source_remove(GPOINTER_TO_UINT(id));
-}
-
-static void timer_forget(SoupServerMessage *msg)
-{
-	guint id = GPOINTER_TO_UINT(g_object_steal_data(G_OBJECT(msg), "arrival"));
-
-	if (id)
-		g_source_remove(id);
-}
-
-static void on_first_headers(SoupServerMessage *msg, gpointer data)
-{
-	const struct server *s = data;
-	guint id = g_timeout_add_seconds(s->request_s, request_timed_out, msg);
-
-	timer_forget(msg);
-	g_object_set_data_full(G_OBJECT(msg), "arrival", GUINT_TO_POINTER(id), timer_remove);
 }
 
 static void on_arrived(SoupServerMessage *msg, gpointer data)
 {
-	timer_forget(msg);
+	struct arrival *a = data;
+
+	g_clear_handle_id(&a->timer, g_source_remove);
 }
 
 /* ---- connections ---- */
 
-static void connection_gone(gpointer data, GObject *socket)
+/* Called from within soup_server_accept_iostream(), once a connection. */
+static void on_request_started(SoupServer *soup, SoupServerMessage *msg, gpointer data)
+{
+	const struct server *s = data;
+	struct arrival *a = g_new0(struct arrival, 1);
+
+	a->socket = g_object_ref(s->accepting);
+	a->timer = g_timeout_add_seconds(s->request_s, arrival_timed_out, a);
+	g_object_set_data_full(G_OBJECT(msg), "arrival", a, arrival_free);
+	g_signal_connect(msg, "got-chunk", G_CALLBACK(on_chunk), a);
+	g_signal_connect(msg, "got-body", G_CALLBACK(on_arrived), a);
+}
+
+static void connection_gone(gpointer data, GObject *connection)
 {
 	((struct server *)data)->connections--;
 }
 
-/* The first request of a connection begins when the connection does. */
-static void take_connection(struct server *s, GSocket *socket)
+static gboolean on_incoming(
+	GSocketService *service, GSocketConnection *connection, GObject *source, gpointer data)
 {
-	if (g_object_get_data(G_OBJECT(socket), "counted"))
-		return;
-	g_object_set_data(G_OBJECT(socket), "counted", s);
-	g_object_weak_ref(G_OBJECT(socket), connection_gone, s);
-	g_socket_set_timeout(socket, SERVER_IDLE_S);
-	if (++s->connections > SERVER_CONNECTIONS_MAX)
-		g_socket_shutdown(socket, TRUE, TRUE, NULL);
-}
+	struct server *s = data;
+	g_autoptr(GSocketAddress) here = NULL, there = NULL;
+	g_autoptr(GError) e = NULL;
 
-static void on_request_started(SoupServer *soup, SoupServerMessage *msg, gpointer data)
-{
-	size_t *total = g_new0(size_t, 1);
-
-	take_connection(data, soup_server_message_get_socket(msg));
-	g_object_set_data_full(G_OBJECT(msg), "total", total, g_free);
-	g_signal_connect(msg, "got-headers", G_CALLBACK(on_first_headers), data);
-	g_signal_connect(msg, "got-chunk", G_CALLBACK(on_chunk), total);
-	g_signal_connect(msg, "got-body", G_CALLBACK(on_arrived), NULL);
-	g_signal_connect(msg, "finished", G_CALLBACK(on_arrived), NULL);
+	if (s->connections >= SERVER_CONNECTIONS_MAX)
+		return TRUE; /* and the connection is closed */
+	s->accepting = g_socket_connection_get_socket(connection);
+	g_socket_set_timeout(s->accepting, SERVER_IDLE_S);
+	here = g_socket_connection_get_local_address(connection, NULL);
+	there = g_socket_connection_get_remote_address(connection, NULL);
+	if (soup_server_accept_iostream(s->soup, G_IO_STREAM(connection), here, there, &e)) {
+		s->connections++;
+		g_object_weak_ref(G_OBJECT(connection), connection_gone, s);
+	} else {
+		log_warning("a client cannot be served: %s", e->message);
+	}
+	s->accepting = NULL;
+	return TRUE;
 }
 
 static bool listen_on(struct server *s, int fd, GError **error)
@@ -409,7 +429,7 @@ static bool listen_on(struct server *s, int fd, GError **error)
 		err_set_errno(&e, errno, "listen");
 	if (!socket)
 		fd_close(&fd);
-	if (socket && soup_server_listen_socket(s->soup, socket, 0, &e))
+	if (socket && g_socket_listener_add_socket(G_SOCKET_LISTENER(s->service), socket, NULL, &e))
 		return true;
 	return err_set(error, VMMD_ERROR_HOST, "cannot serve the API socket: %s", e->message);
 }
@@ -426,6 +446,8 @@ struct server *server_new(int fd, struct registry *registry, unsigned request_s,
 	soup_server_add_early_handler(s->soup, NULL, on_headers, s, NULL);
 	soup_server_add_handler(s->soup, NULL, on_request, s, NULL);
 	g_signal_connect(s->soup, "request-started", G_CALLBACK(on_request_started), s);
+	s->service = g_socket_service_new();
+	g_signal_connect(s->service, "incoming", G_CALLBACK(on_incoming), s);
 	if (listen_on(s, fd, error))
 		return s;
 	server_free(s);
@@ -434,6 +456,9 @@ struct server *server_new(int fd, struct registry *registry, unsigned request_s,
 
 void server_free(struct server *s)
 {
+	g_socket_service_stop(s->service);
+	g_socket_listener_close(G_SOCKET_LISTENER(s->service));
+	g_object_unref(s->service);
 	soup_server_disconnect(s->soup);
 	g_object_unref(s->soup);
 	g_free(s);

@@ -16,7 +16,7 @@
 #include "vmmd/daemon/registry.h"
 
 #define SERVER_CONNECTIONS_MAX 256
-#define SERVER_IDLE_S          60 /* between two bytes, or two requests */
+#define SERVER_IDLE_S          60 /* between two bytes */
 
 struct server;
 
