@@ -18,6 +18,11 @@
 #define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
+/*
+ * What each register access of a guest runs through: laid side by side, since after an exit every page of code is cold.
+ */
+#define __hot_path __attribute__((hot))
+
 #define __must_check        __attribute__((warn_unused_result))
 #define __printf(fmt, args) __attribute__((format(printf, fmt, args)))
 

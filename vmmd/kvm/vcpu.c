@@ -207,7 +207,7 @@ void kvm_vcpus_release(struct kvm *k)
 }
 
 /* Runs the guest until the VM is to stop (EINTR and not running) or this vCPU cannot go on. */
-static void run_guest(struct vcpu *c)
+static __hot_path void run_guest(struct vcpu *c)
 {
 	struct kvm_run *run = c->run;
 	struct kvm *k = c->kvm;

@@ -35,8 +35,8 @@
 #define SPEC_MAX   (1 * MiB)
 #define NOBODY     65534
 #define STATUS_MAX 4096
-#define HEAP_STEP \
-	(512 * KiB) /* the heap grows once for a whole machine; only what is touched of it is memory */
+/* The heap grows once for a whole machine; only what is touched of it is memory. */
+#define HEAP_STEP (512 * KiB)
 
 static const char usage[] =
 	"usage: vmmd-vm --spec FILE [options]\n"
