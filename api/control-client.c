@@ -228,6 +228,20 @@ static void read_some(struct control_client *c)
 		fail_with(c, "the VM process sends lines without end");
 }
 
+/*
+ * A dead process left at most what fits into a socket, but its children may hold the other end and
+ * write on.
+ */
+#define DRAIN_READS 64
+
+void control_client_drain(struct control_client *c)
+{
+	enter(c);
+	for (unsigned i = 0; i < DRAIN_READS && !c->fault && !c->freed; i++)
+		read_some(c);
+	leave(c);
+}
+
 /* ---- what goes out ---- */
 
 static gboolean ready(gint fd, GIOCondition condition, gpointer data);

@@ -41,6 +41,9 @@ typedef void control_reply_fn(void *opaque, const void *result, const GError *er
 void control_client_call(struct control_client *c, const struct operation *op, unsigned timeout_ms,
 	control_reply_fn *fn, void *opaque);
 
+/* Takes what has come and not been read yet: for a process that is known to have ended. */
+void control_client_drain(struct control_client *c);
+
 /*
  * Calls in progress are answered with an error before it returns; @ops are not called any more.
  * From within callbacks too. NULL is fine.

@@ -410,7 +410,7 @@ static struct json_object *encode_value(const struct prop *p, const void *obj, u
 	case PROP_TYPE_U64:
 	case PROP_TYPE_SIZE: return json_object_new_uint64(prop_get_uint(p, obj));
 	case PROP_TYPE_OBJECT: return *(void **)f ? prop_encode(p->sub, *(void **)f, flags) : NULL;
-	case PROP_TYPE_LIST: return *list_count(p, obj) ? encode_list(p, obj, flags) : NULL;
+	case PROP_TYPE_LIST: return encode_list(p, obj, flags);
 	case PROP_TYPE_STRS: return *(char ***)f ? encode_strs(*(char ***)f) : NULL;
 	default: return encode_text(p, obj);
 	}

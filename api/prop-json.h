@@ -43,10 +43,7 @@ void prop_object_free(const struct prop_table *t, void *obj); /* NULL is fine */
 void *prop_decode(
 	const struct prop_table *t, struct json_object *json, unsigned flags, GError **error);
 
-/*
- * Absent strings, files, addresses, objects, and empty lists are left out always. The caller puts
- * it.
- */
+/* Absent strings, files, addresses and objects are left out always. The caller puts it. */
 struct json_object *prop_encode(const struct prop_table *t, const void *obj, unsigned flags);
 
 /*

@@ -2,7 +2,7 @@
 /*
  * rest.h - HTTP requests to operations, without HTTP: what a server needs to know of REST.
  *
- *	POST /v1/vms/web-1/shutdown {"deadline": 30} ──► vm.shutdown {"name": "web-1", "deadline": 30}
+ *	POST /v1/vms/web/shutdown {"deadline": 30} ──► vm.shutdown {"name": "web", "deadline": 30}
  *
  * Parameters come from the path ({name}), the query of GET and DELETE, and the JSON body of the
  * others; none may be given twice. All of it is hostile. Answers: the operation's status and its

@@ -136,7 +136,8 @@ struct spec_fw_cfg {
 /* Any other device of the registries, by its name and properties. */
 struct spec_device {
 	char *type, *id;
-	char **props; /* "name=value", checked against the device's property table when the machine is made */
+	/* "name=value", checked against the device's property table when the machine is made */
+	char **props;
 	struct spec_chardev *chardev;
 	struct prop_pci addr;
 };

@@ -118,7 +118,8 @@ struct accel_ops {
 
 	/*
 	 * MSI routes: alloc takes a free GSI (-ENOSPC), set stages its message, commit hands all staged changes to the
-	 * accelerator in one call. Any thread; serialised inside.
+	 * accelerator in one call. Addresses are the guest's: a message that is not for a local APIC (0xFEExxxxx) must not
+	 * become an interrupt; qtest writes it to memory, KVM loses it. Any thread; serialised inside.
 	 */
 	int (*gsi_alloc)(struct accel *a);
 	void (*gsi_free)(struct accel *a, unsigned gsi);

@@ -361,16 +361,19 @@ static void *thread_main(void *opaque)
 	return NULL;
 }
 
-/* Signals are for the main thread and for vCPUs. */
+/* Signals are for the main thread and for vCPUs; only that of a refused system call comes to whoever made it. */
 bool loop_thread_start(struct loop *l, GError **error)
 {
-	sigset_t all, old;
+	pthread_attr_t attr;
+	sigset_t blocked;
 	int err;
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	err = pthread_create(&l->thread, NULL, thread_main, l);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	sigfillset(&blocked);
+	sigdelset(&blocked, SIGSYS);
+	pthread_attr_init(&attr);
+	pthread_attr_setsigmask_np(&attr, &blocked);
+	err = pthread_create(&l->thread, &attr, thread_main, l);
+	pthread_attr_destroy(&attr);
 	if (err) {
 		l->thread = 0;
 		return err_set_errno(error, err, "thread of event loop %s", l->name);

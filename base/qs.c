@@ -72,7 +72,7 @@ void qs_thread_done(void)
 	pthread_mutex_unlock(&qs.lock);
 }
 
-void qs_enter(void)
+__hot_path void qs_enter(void)
 {
 	if (self.nesting++)
 		return;
@@ -82,7 +82,7 @@ void qs_enter(void)
 		&self.active, __atomic_load_n(&epoch, __ATOMIC_ACQUIRE), __ATOMIC_SEQ_CST);
 }
 
-void qs_leave(void)
+__hot_path void qs_leave(void)
 {
 	g_assert(self.nesting);
 	if (--self.nesting == 0)

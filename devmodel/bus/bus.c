@@ -232,7 +232,6 @@ void bus_reset(struct bus *b, enum reset_kind kind)
 		dev_unlock(d);
 	}
 	bus_unlock(b);
-	gsi_redrive(b->gsi);
 }
 
 /* ---- accelerator ---- */

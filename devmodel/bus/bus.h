@@ -176,8 +176,8 @@ struct dev *bus_find_dev(struct bus *b, const char *id);
 void bus_quiesce(struct bus *b, struct async_group *g);
 void bus_resume(struct bus *b);
 /*
- * vCPUs stopped, devices quiesced. Resets each device, then re-drives the interrupt lines: a device lowers its pins in its
- * own reset.
+ * vCPUs stopped, devices quiesced. Resets each device, which lowers its pins. After a reset of the accelerator's interrupt
+ * controllers that follows, gsi_redrive() tells them which lines are high all the same.
  */
 void bus_reset(struct bus *b, enum reset_kind kind);
 

@@ -236,7 +236,7 @@ static int cross(struct bus *b, enum bus_space space, uint64_t addr, struct xfer
 
 /* ---- entry ---- */
 
-uint64_t bus_read(struct bus *b, enum bus_space space, uint64_t addr, unsigned size)
+__hot_path uint64_t bus_read(struct bus *b, enum bus_space space, uint64_t addr, unsigned size)
 {
 	const struct range *g = find(table_get(b, space), space, addr);
 	uint64_t v = 0;
@@ -251,7 +251,8 @@ uint64_t bus_read(struct bus *b, enum bus_space space, uint64_t addr, unsigned s
 	return v;
 }
 
-void bus_write(struct bus *b, enum bus_space space, uint64_t addr, unsigned size, uint64_t value)
+__hot_path void bus_write(
+	struct bus *b, enum bus_space space, uint64_t addr, unsigned size, uint64_t value)
 {
 	const struct range *g = find(table_get(b, space), space, addr);
 

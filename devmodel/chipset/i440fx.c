@@ -6,14 +6,16 @@
  */
 #include "devmodel/chipset/chipset.h"
 
-#define PAM0        0x59 /* seven registers, section 3.2.16 */
-#define PAM_LAST    0x5f
-#define PAM_READ    0x1
-#define PAM_WRITE   0x2
-#define SMRAM       0x72 /* section 3.2.22 */
-#define SMRAM_RESET 0x02
-#define SMRAM_LOCK  0x10
-#define SEGMENTS    13
+#define PAM0           0x59 /* seven registers, section 3.2.16 */
+#define PAM_LAST       0x5f
+#define PAM_READ       0x1
+#define PAM_WRITE      0x2
+#define SMRAM          0x72 /* section 3.2.22 */
+#define SMRAM_RESET    0x02
+#define SMRAM_LOCK     0x10
+#define SMRAM_OPEN     0x40
+#define SMRAM_WRITABLE 0x78 /* D_OPEN, D_CLS, D_LCK, G_SMRAME */
+#define SEGMENTS       13
 
 #define CONFADD        0xcf8 /* section 3.1.1 */
 #define CONFDATA       0xcfc
@@ -176,14 +178,23 @@ static void update_segments(struct i440fx *s, unsigned first, unsigned last)
 	}
 }
 
+/* The lock bit closes the window and makes the register read-only until reset. */
+static void update_smram(struct i440fx *s)
+{
+	uint8_t *smram = &s->pci.pci_hw.cfg[SMRAM];
+	bool locked = *smram & SMRAM_LOCK;
+
+	s->pci.wmask[SMRAM] = locked ? 0 : SMRAM_WRITABLE;
+	if (locked)
+		*smram &= (uint8_t)~SMRAM_OPEN;
+}
+
 static void config_write(struct pci_dev *p, unsigned offset, unsigned size)
 {
 	struct i440fx *s = container_of(p, struct i440fx, pci);
 
 	update_segments(s, offset, offset + size - 1);
-	/* Once locked, SMRAM is read-only until reset. */
-	if (p->pci_hw.cfg[SMRAM] & SMRAM_LOCK)
-		p->wmask[SMRAM] = 0;
+	update_smram(s);
 }
 
 static const struct pci_ops pci_ops = {.config_write = config_write};
@@ -253,7 +264,7 @@ static void reset(struct dev *d, enum reset_kind kind)
 
 	pci_dev_reset(&s->pci);
 	s->hw = (struct i440fx_hw){};
-	s->pci.wmask[SMRAM] = 0x78; /* D_OPEN, D_CLS, D_LCK, G_SMRAME */
+	update_smram(s);
 	update_segments(s, PAM0, PAM_LAST);
 }
 
@@ -261,6 +272,7 @@ static int post_load(struct dev *d)
 {
 	struct i440fx *s = to_i440fx(d);
 
+	update_smram(s);
 	update_segments(s, PAM0, PAM_LAST);
 	return pci_dev_post_load(&s->pci);
 }

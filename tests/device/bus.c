@@ -659,11 +659,18 @@ static void frames(void)
 	struct rig *r = rig_new(), *other = rig_new();
 	g_autoptr(GByteArray) both = g_byte_array_new(), one = g_byte_array_new();
 	g_autoptr(GByteArray) twice = g_byte_array_new();
-	uint32_t two = 2;
+	uint32_t two = 2, body;
 
 	pci_probe_new(r, "a", -1);
 	bus_save(r->bus, one);
 	g_assert_true(load(r, one, NULL));
+	/* More in its frame than its tables take: the length stands behind the 1-byte id. */
+	g_byte_array_append(twice, one->data, one->len);
+	g_byte_array_append(twice, (const uint8_t *)"x", 1);
+	body = one->len - 17 + 1;
+	memcpy(twice->data + 13, &body, sizeof(body));
+	g_assert_false(load(r, twice, "truncated or malformed"));
+	g_byte_array_set_size(twice, 0);
 	/* The same device again after itself. */
 	g_byte_array_append(twice, one->data, one->len);
 	memcpy(twice->data + 4, &two, sizeof(two));

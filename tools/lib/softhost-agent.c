@@ -41,13 +41,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PORT "/dev/vport*p1" /* the first number is that of the virtio device */
-#define CGROUP_ROOT "/sys/fs/cgroup/kvm-host"
-#define DROP_CACHES "/proc/sys/vm/drop_caches" /* 3: all of them; 4: no more messages of it */
+#define PORT         "/dev/vport*p1" /* the first number is that of the virtio device */
+#define CGROUP_ROOT  "/sys/fs/cgroup/kvm-host"
+#define DROP_CACHES  "/proc/sys/vm/drop_caches" /* 3: all of them; 4: no more messages of it */
 #define MAX_SESSIONS 32
-#define MAX_STRINGS 1024
-#define MAX_PAYLOAD 65536
-#define WINDOW 262144
+#define MAX_STRINGS  1024
+#define MAX_PAYLOAD  65536
+#define WINDOW       262144
 
 enum frame_type { START, STDIN, SIGNAL, ACK, READY, STDOUT, STDERR, EXIT };
 
@@ -96,7 +96,7 @@ static void write_all(int fd, const void *data, size_t len)
 		ssize_t n = write(fd, p, len);
 
 		if (n < 0 && (errno == EINTR || errno == EAGAIN)) {
-			poll(&(struct pollfd){ .fd = fd, .events = POLLOUT }, 1, -1);
+			poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, -1);
 			continue;
 		}
 		if (n < 0)
@@ -109,7 +109,7 @@ static void write_all(int fd, const void *data, size_t len)
 static void send_frame(enum frame_type type, uint32_t session, const void *data, uint32_t len)
 {
 	static char buf[sizeof(struct frame) + MAX_PAYLOAD];
-	struct frame f = { .type = type, .session = session, .length = len };
+	struct frame f = {.type = type, .session = session, .length = len};
 
 	memcpy(buf, &f, sizeof(f));
 	memcpy(buf + sizeof(f), data, len);
@@ -215,8 +215,8 @@ static void session_start(uint32_t id, char *data, size_t len)
 
 	for (int i = 0; i < MAX_SESSIONS && !s; i++)
 		s = sessions[i].used ? NULL : &sessions[i];
-	if (!s || variables < 0 || count < 3 + variables ||
-	    pipe2(in, O_CLOEXEC) || pipe2(out, O_CLOEXEC) || pipe2(err, O_CLOEXEC)) {
+	if (!s || variables < 0 || count < 3 + variables || pipe2(in, O_CLOEXEC) ||
+		pipe2(out, O_CLOEXEC) || pipe2(err, O_CLOEXEC)) {
 		send_u32(EXIT, id, 125 << 8);
 		return;
 	}
@@ -224,8 +224,11 @@ static void session_start(uint32_t id, char *data, size_t len)
 		forget_host_files();
 	cgroup_file(path, id, "");
 	mkdir(path, 0755);
-	*s = (struct session){ .used = true, .id = id, .in = in[1], .credit = WINDOW,
-			       .out = { { out[0], STDOUT }, { err[0], STDERR } } };
+	*s = (struct session){.used = true,
+		.id = id,
+		.in = in[1],
+		.credit = WINDOW,
+		.out = {{out[0], STDOUT}, {err[0], STDERR}}};
 	fcntl(in[1], F_SETFL, O_NONBLOCK);
 	fcntl(out[0], F_SETFL, O_NONBLOCK);
 	fcntl(err[0], F_SETFL, O_NONBLOCK);
@@ -233,7 +236,7 @@ static void session_start(uint32_t id, char *data, size_t len)
 	if (s->pid < 0)
 		die("fork");
 	if (!s->pid)
-		become_command(id, strings, variables, (int[3]){ in[0], out[1], err[1] });
+		become_command(id, strings, variables, (int[3]){in[0], out[1], err[1]});
 	close(in[0]);
 	close(out[1]);
 	close(err[1]);
@@ -303,7 +306,7 @@ static void session_drain(struct session *s, struct output *o)
 static void session_end(struct session *s)
 {
 	char path[128];
-	struct timespec tick = { .tv_nsec = 10 * 1000 * 1000 };
+	struct timespec tick = {.tv_nsec = 10 * 1000 * 1000};
 
 	session_close_input(s);
 	send_u32(EXIT, s->id, s->status);
@@ -395,11 +398,11 @@ static void read_port(void)
 
 static void open_port(void)
 {
-	struct timespec tick = { .tv_nsec = 10 * 1000 * 1000 };
+	struct timespec tick = {.tv_nsec = 10 * 1000 * 1000};
 
 	/* The device announces its ports by messages after its driver has started. */
 	for (int i = 0; i < 3000; i++) {
-		glob_t found = { 0 };
+		glob_t found = {0};
 
 		port = -1;
 		if (!glob(PORT, 0, NULL, &found))
@@ -416,8 +419,8 @@ static int fill_pollfds(struct pollfd *fds, int signals)
 {
 	int n = 0;
 
-	fds[n++] = (struct pollfd){ .fd = port, .events = POLLIN };
-	fds[n++] = (struct pollfd){ .fd = signals, .events = POLLIN };
+	fds[n++] = (struct pollfd){.fd = port, .events = POLLIN};
+	fds[n++] = (struct pollfd){.fd = signals, .events = POLLIN};
 	for (int i = 0; i < MAX_SESSIONS; i++) {
 		struct session *s = &sessions[i];
 
@@ -425,9 +428,9 @@ static int fill_pollfds(struct pollfd *fds, int signals)
 			continue;
 		for (int o = 0; o < 2; o++)
 			if (s->credit && s->out[o].fd >= 0)
-				fds[n++] = (struct pollfd){ .fd = s->out[o].fd, .events = POLLIN };
+				fds[n++] = (struct pollfd){.fd = s->out[o].fd, .events = POLLIN};
 		if (s->in_len && s->in >= 0)
-			fds[n++] = (struct pollfd){ .fd = s->in, .events = POLLOUT };
+			fds[n++] = (struct pollfd){.fd = s->in, .events = POLLOUT};
 	}
 	return n;
 }

@@ -29,7 +29,8 @@ struct chardev *chardev_socket_new(const char *id, int listen_fd, size_t history
 /* Bytes since start; any thread. */
 struct chardev_stats {
 	uint64_t in, out; /* from the peer to the front, from the front */
-	uint64_t lost;	  /* of out: that no peer will get, because the one there was too slow or is gone */
+	uint64_t
+		lost; /* of out: that no peer will get, because the one there was too slow or is gone */
 };
 void chardev_get_stats(struct chardev *c, struct chardev_stats *ret);
 

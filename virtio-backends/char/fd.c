@@ -67,16 +67,14 @@ static bool adopt(
 	const char *id, int fd, int unwanted_mode, const char *what, int *ret_flags, GError **error)
 {
 	int flags = fcntl(fd, F_GETFL);
-	int err;
 
 	if (flags < 0)
 		return err_set_errno(error, errno, "character device %s: descriptor %d", id, fd);
 	if ((flags & O_ACCMODE) == unwanted_mode)
 		return err_set(error, VMMD_ERROR_INVALID,
 			"character device %s: descriptor %d is not open for %s", id, fd, what);
-	err = fd_set_nonblock(fd, true);
-	if (err < 0)
-		return err_set_errno(error, -err, "character device %s: descriptor %d", id, fd);
+	if (fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+		return err_set_errno(error, errno, "character device %s: descriptor %d", id, fd);
 	*ret_flags = flags;
 	return true;
 }

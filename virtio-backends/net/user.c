@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
@@ -55,22 +56,29 @@ static GPtrArray *make_arguments(const char *helper, const struct net_user_conf 
 	return args;
 }
 
-/* The helper gets its two descriptors and standard error, nothing else of ours. */
+/*
+ * The helper gets its two descriptors, standard input, output and error, and no blocked signal; nothing else of ours. @guest and
+ * @report lie above the numbers they get, so that neither overwrites the other.
+ */
 static int spawn(const char *helper, char **argv, int guest, int report, pid_t *ret_pid)
 {
 	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attr;
 	extern char **environ;
+	sigset_t none;
 	int err;
 
+	sigemptyset(&none);
+	posix_spawnattr_init(&attr);
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK);
+	posix_spawnattr_setsigmask(&attr, &none);
 	posix_spawn_file_actions_init(&actions);
-	/* Through numbers out of the way, so that neither overwrites the other. */
-	posix_spawn_file_actions_adddup2(&actions, guest, 100);
-	posix_spawn_file_actions_adddup2(&actions, report, 101);
-	posix_spawn_file_actions_adddup2(&actions, 100, GUEST_FD);
-	posix_spawn_file_actions_adddup2(&actions, 101, REPORT_FD);
+	posix_spawn_file_actions_adddup2(&actions, guest, GUEST_FD);
+	posix_spawn_file_actions_adddup2(&actions, report, REPORT_FD);
 	posix_spawn_file_actions_addclosefrom_np(&actions, REPORT_FD + 1);
-	err = posix_spawn(ret_pid, helper, &actions, NULL, argv, environ);
+	err = posix_spawn(ret_pid, helper, &actions, &attr, argv, environ);
 	posix_spawn_file_actions_destroy(&actions);
+	posix_spawnattr_destroy(&attr);
 	return -err;
 }
 
@@ -102,6 +110,18 @@ static bool wait_for_report(int fd, const char *helper, GError **error)
 		n ? line : "the helper for user networking ended at its start");
 }
 
+/* To a number above those that the helper's descriptors get. */
+static bool move_up(int *fd)
+{
+	int up = fcntl(*fd, F_DUPFD_CLOEXEC, REPORT_FD + 1);
+
+	if (up < 0)
+		return false;
+	close(*fd);
+	*fd = up;
+	return true;
+}
+
 static bool make_channel(int sock[2], int report[2], GError **error)
 {
 	int size = SOCKET_BUFFER;
@@ -117,6 +137,8 @@ static bool make_channel(int sock[2], int report[2], GError **error)
 		if (setsockopt(sock[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)) < 0)
 			return err_set_errno(error, errno, "cannot size a socket's buffer");
 	}
+	if (!move_up(&sock[1]) || !move_up(&report[1]))
+		return err_set_errno(error, errno, "cannot duplicate a descriptor");
 	return true;
 }
 
@@ -138,7 +160,7 @@ struct net *net_user_new(
 	fd_close(&sock[1]);
 	fd_close(&report[1]);
 	if (ok && !wait_for_report(report[0], helper, error)) {
-		fd_close(&sock[0]);
+		kill(pid, SIGKILL);
 		waitpid(pid, NULL, 0);
 		ok = false;
 	}

@@ -12,7 +12,7 @@
 
 #define CHUNK        16384
 #define RECONNECT_MS 200
-#define REASON_MAX   120 /* a close frame takes 123 bytes */
+#define REASON_MAX   100 /* a close frame takes 123 bytes, and making text valid may add a few */
 
 struct client {
 	struct console *console;
@@ -153,8 +153,11 @@ static void hub_watch(struct console *c)
 {
 	GIOCondition want = G_IO_IN | (c->input->len ? G_IO_OUT : 0);
 
-	if (c->fd < 0)
-		c->fd = MAX(rundir_connect(c->dir, c->file), -1);
+	if (c->fd < 0) {
+		int fd = rundir_connect(c->dir, c->file);
+
+		c->fd = fd < 0 ? -1 : fd;
+	}
 	g_clear_handle_id(&c->watch, g_source_remove);
 	if (c->fd >= 0)
 		c->watch = g_unix_fd_add(c->fd, want, hub_ready, c);
@@ -206,6 +209,13 @@ static void close_client(SoupWebsocketConnection *ws, gushort code, const char *
 	soup_websocket_connection_close(ws, code, reason);
 }
 
+void console_refuse(SoupWebsocketConnection *ws, const char *reason)
+{
+	g_autofree char *text = g_strndup(reason, REASON_MAX), *valid = g_utf8_make_valid(text, -1);
+
+	close_client(ws, SOUP_WEBSOCKET_CLOSE_POLICY_VIOLATION, valid);
+}
+
 static void client_free(gpointer data)
 {
 	struct client *c = data;
@@ -240,8 +250,7 @@ static void on_message(SoupWebsocketConnection *ws, gint type, GBytes *message, 
 	if (soup_websocket_connection_get_state(ws) != SOUP_WEBSOCKET_STATE_OPEN)
 		return;
 	if (n > CONSOLE_INPUT - hub->input->len) {
-		close_client(ws, SOUP_WEBSOCKET_CLOSE_POLICY_VIOLATION,
-			"input comes faster than the guest takes it");
+		console_refuse(ws, "input comes faster than the guest takes it");
 		return;
 	}
 	g_byte_array_append(hub->input, bytes, (guint)n);
@@ -253,8 +262,7 @@ void console_join(struct console *hub, SoupWebsocketConnection *ws)
 	struct client *c;
 
 	if (hub->clients->len >= CONSOLE_CLIENTS) {
-		close_client(ws, SOUP_WEBSOCKET_CLOSE_POLICY_VIOLATION,
-			"too many clients are at this console");
+		console_refuse(ws, "too many clients are at this console");
 		return;
 	}
 	c = g_new0(struct client, 1);

@@ -33,6 +33,9 @@ struct console *console_new(int dir, const char *file);
  */
 void console_join(struct console *c, SoupWebsocketConnection *ws);
 
+/* Closes @ws with @reason, for one that cannot join. */
+void console_refuse(SoupWebsocketConnection *ws, const char *reason);
+
 /* The VM has ended: clients get what is left, then a close with @reason. Frees @c. */
 void console_end(struct console *c, const char *reason);
 

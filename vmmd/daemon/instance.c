@@ -20,9 +20,9 @@
 
 #define CALL_MS      30000 /* for what a VM process must do on its own */
 #define STATUS_MS    5000
-#define STOP_MS      10000 /* from "stop" to SIGKILL */
 #define RECONNECT_MS 1000
-#define READY_MAX    4096
+#define READY_MAX    4096 /* bytes of what it says when it has started */
+#define READY_READ   512
 #define WAITING_MAX  64
 
 /* waitid() on a pidfd, and its number before glibc 2.36 had it. */
@@ -67,7 +67,7 @@ void instance_info(const struct instance *i, bool with_spec, struct op_vm *ret)
 		.name = i->name,
 		.state = (int)i->state,
 		.reason = i->reason,
-		.pid = i->pidfd >= 0 ? (uint32_t)i->pid : 0,
+		.pid = i->is_child || i->confirmed ? (uint32_t)i->pid : 0,
 		.cpus = i->spec ? i->spec->cpus->count : 0,
 		.memory = i->spec ? i->spec->memory->size : 0,
 		.spec = with_spec ? i->spec : NULL,
@@ -158,6 +158,7 @@ static void kill_after(struct instance *i, unsigned ms)
 /* ---- the control socket ---- */
 
 static void connect_later(struct instance *i);
+static bool read_ready(struct instance *i);
 static void ended(struct instance *i);
 
 static void take_status(struct instance *i, int run_state, const char *reason)
@@ -376,6 +377,15 @@ static struct op_exit *failed_start(struct instance *i, struct op_exit *own)
 	return e;
 }
 
+/* What it said before it ended, and was not read yet: it may have ended because of it. */
+static void drain(struct instance *i)
+{
+	if (i->control)
+		control_client_drain(i->control);
+	for (unsigned n = 0; i->ready_fd >= 0 && n < READY_MAX / READY_READ && read_ready(i); n++)
+		continue;
+}
+
 static struct op_exit *final_state(struct instance *i, bool was_starting)
 {
 	g_autofree char *how = reap(i);
@@ -428,8 +438,10 @@ static void answer_ended(struct instance *i)
 static void ended(struct instance *i)
 {
 	bool was_starting = i->state == OP_VM_STARTING;
-	struct op_exit *e = final_state(i, was_starting);
+	struct op_exit *e;
 
+	drain(i);
+	e = final_state(i, was_starting);
 	log_notice("%s has ended: %s", i->name, e->reason ? e->reason : "no reason given");
 	set_ended(i, e);
 	clear_process(i);
@@ -478,7 +490,7 @@ static void take_ready_line(struct instance *i, const char *line)
 /* False: no more is to come. */
 static bool read_ready(struct instance *i)
 {
-	char buf[512], *end;
+	char buf[READY_READ], *end;
 	ssize_t n = read(i->ready_fd, buf, sizeof(buf));
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -597,6 +609,8 @@ static void on_stop_reply(void *opaque, const void *result, const GError *error)
 
 void instance_stop(struct instance *i, struct op_call *call)
 {
+	unsigned stop_ms = i->conf->stop_s * 1000;
+
 	if (call && refuse_unless(i, instance_has_process(i), call, "does not run"))
 		return;
 	answer_at_end(i, call);
@@ -610,10 +624,10 @@ void instance_stop(struct instance *i, struct op_call *call)
 	}
 	set_state(i, OP_VM_STOPPING, NULL);
 	if (i->control)
-		control_client_call(i->control, vm_op("stop"), STOP_MS, on_stop_reply, i);
+		control_client_call(i->control, vm_op("stop"), stop_ms, on_stop_reply, i);
 	else
 		send_signal(i, SIGTERM);
-	kill_after(i, STOP_MS);
+	kill_after(i, stop_ms);
 }
 
 /* ---- what the VM process does for us ---- */

@@ -26,6 +26,7 @@ struct launch_conf {
 	uid_t uid;
 	gid_t gid;
 	const char *log_level; /* NULL: its default */
+	unsigned stop_s;       /* from "stop" to SIGKILL */
 };
 
 struct launch {

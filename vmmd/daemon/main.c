@@ -33,6 +33,7 @@
 
 struct options {
 	char *socket, *rpc_socket, *state_dir, *run_dir, *vmm, *group, *vm_user, *vm_log_level;
+	int request_s, stop_s;
 	gboolean verbose, version;
 };
 
@@ -69,6 +70,10 @@ static bool parse_options(struct options *o, int *argc, char ***argv, GError **e
 			"NAME"},
 		{"vm-log-level", 0, 0, G_OPTION_ARG_STRING, &o->vm_log_level,
 			"error, warning, notice, info or debug", "LEVEL"},
+		{"request-timeout", 0, 0, G_OPTION_ARG_INT, &o->request_s,
+			"give a request this long to arrive; default 30", "SECONDS"},
+		{"stop-timeout", 0, 0, G_OPTION_ARG_INT, &o->stop_s,
+			"kill a VM that has not stopped after this long; default 10", "SECONDS"},
 		{"verbose", 'v', 0, G_OPTION_ARG_NONE, &o->verbose, "log more", NULL},
 		{"version", 0, 0, G_OPTION_ARG_NONE, &o->version, "print the version", NULL},
 		{0},
@@ -88,6 +93,8 @@ static bool parse_options(struct options *o, int *argc, char ***argv, GError **e
 		"Exit status: 0 ended by a signal, 1 cannot start.\n");
 	if (!g_option_context_parse(context, argc, argv, &e))
 		return err_set(error, VMMD_ERROR_INVALID, "%s: see vmmd --help", e->message);
+	if (o->request_s < 1 || o->stop_s < 1)
+		return err_set(error, VMMD_ERROR_INVALID, "time-outs are at least 1 second");
 	if (*argc > 1)
 		return err_set(error, VMMD_ERROR_INVALID,
 			"unexpected argument '%s': see vmmd --help", (*argv)[1]);
@@ -146,6 +153,7 @@ static bool find_vm_user(struct daemon *d, GError **error)
 		.uid = pw ? pw->pw_uid : 0,
 		.gid = pw ? pw->pw_gid : 0,
 		.log_level = d->options.vm_log_level,
+		.stop_s = (unsigned)d->options.stop_s,
 	};
 	return true;
 }
@@ -231,7 +239,7 @@ static bool serve_rest(struct daemon *d, GError **error)
 	int fd = get_socket("vmmd.socket", d->options.socket, d->options.group, error);
 
 	if (fd >= 0)
-		d->server = server_new(fd, &d->registry, error);
+		d->server = server_new(fd, &d->registry, (unsigned)d->options.request_s, error);
 	return d->server;
 }
 
@@ -321,7 +329,7 @@ static bool start(struct daemon *d, GError **error)
 
 int main(int argc, char **argv)
 {
-	struct daemon d = {0};
+	struct daemon d = {.options = {.request_s = 30, .stop_s = 10}};
 	g_autoptr(GError) e = NULL;
 
 	signal(SIGPIPE, SIG_IGN);

@@ -2,7 +2,6 @@
 #include "vmmd/daemon/server.h"
 
 #include <errno.h>
-#include <gio/gunixconnection.h>
 #include <libsoup/soup.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -18,21 +17,27 @@
 #include "vmmd/daemon/console.h"
 #include "vmmd/daemon/handlers.h"
 
-#define BACKLOG  128
+#define BACKLOG 1024
+#define BODY_DISCARD_MAX \
+	(16 * MiB) /* of a body too large: beyond that its client is not heard out */
 #define RPC_PATH "/v1/rpc"
 
 struct server {
 	SoupServer *soup;
 	GSocketService *service;
+	GSocket *accepting; /* while a connection is handed to libsoup */
 	struct registry *registry;
 	struct op_service ops;
-	unsigned connections;
+	unsigned request_s, connections;
 };
 
 /* ---- answers ---- */
 
+/* One request a connection: so libsoup does with connections that were accepted for it. */
 static void respond(SoupServerMessage *msg, unsigned status, char *text, size_t len)
 {
+	soup_message_headers_replace(
+		soup_server_message_get_response_headers(msg), "Connection", "close");
 	soup_server_message_set_status(msg, status, NULL);
 	if (text)
 		soup_server_message_set_response(
@@ -61,6 +66,28 @@ static void respond_json(SoupServerMessage *msg, unsigned status, struct json_ob
 	char *text = json_text(json, &len);
 
 	respond(msg, status, text, len);
+}
+
+/* ---- how a request arrives ---- */
+
+struct arrival {
+	GSocket *socket;
+	size_t body; /* bytes of it so far */
+	guint timer; /* 0: it has arrived */
+};
+
+static struct arrival *arrival_of(SoupServerMessage *msg)
+{
+	return g_object_get_data(G_OBJECT(msg), "arrival");
+}
+
+static void arrival_free(gpointer data)
+{
+	struct arrival *a = data;
+
+	g_clear_handle_id(&a->timer, g_source_remove);
+	g_object_unref(a->socket);
+	g_free(a);
 }
 
 /* ---- one request that is answered later ---- */
@@ -132,8 +159,8 @@ static bool match(SoupServerMessage *msg, struct rest_match *ret, GError **error
 
 static void serve_rest(struct server *s, SoupServerMessage *msg)
 {
-	struct rest_match m;
 	g_autoptr(GError) e = NULL;
+	struct rest_match m;
 
 	if (match(msg, &m, &e)) {
 		struct exchange *x = exchange_new(msg);
@@ -216,62 +243,7 @@ static bool serve_document(SoupServerMessage *msg, const char *path)
 	return false;
 }
 
-static void on_request(SoupServer *soup, SoupServerMessage *msg, const char *decoded_path,
-	GHashTable *query, gpointer data)
-{
-	const char *path = g_uri_get_path(soup_server_message_get_uri(msg));
-
-	if (soup_server_message_get_status(msg))
-		return; /* refused already */
-	if (strcmp(path, RPC_PATH) == 0)
-		serve_rpc(data, msg);
-	else if (strcmp(soup_server_message_get_method(msg), "GET") != 0 ||
-		 !serve_document(msg, path))
-		serve_rest(data, msg);
-}
-
 /* ---- consoles ---- */
-
-/* NULL with @error set: what the request asks for is no console, or there is none now. */
-static struct console *find_console(
-	struct server *s, SoupServerMessage *msg, unsigned *ret_status, GError **error)
-{
-	struct rest_match m;
-	struct instance *i = NULL;
-	struct console *console = NULL;
-
-	*ret_status = SOUP_STATUS_NOT_FOUND;
-	if (!match(msg, &m, error))
-		*ret_status = m.status;
-	else if (!(m.op->flags & OP_STREAM))
-		err_set(error, VMMD_ERROR_NOT_FOUND, "there is no WebSocket at this path");
-	else if (role_of(msg) < m.op->role)
-		err_set(error, VMMD_ERROR_PERMISSION, "%s is not permitted to you", m.op->name);
-	else
-		i = registry_find(s->registry, json_member_string(m.params, "name"), error);
-	if (i)
-		console = instance_console(i, error);
-	if (*error && *ret_status == SOUP_STATUS_NOT_FOUND)
-		*ret_status = wire_error_http_status(*error);
-	rest_match_done(&m);
-	return console;
-}
-
-static void on_websocket(SoupServer *soup, SoupServerMessage *msg, const char *path,
-	SoupWebsocketConnection *ws, gpointer data)
-{
-	g_autoptr(GError) e = NULL;
-	unsigned status;
-	struct console *console = find_console(data, msg, &status, &e);
-
-	g_socket_set_timeout(soup_server_message_get_socket(msg), 0);
-	if (console)
-		console_join(console, ws);
-	else
-		soup_websocket_connection_close(ws, SOUP_WEBSOCKET_CLOSE_GOING_AWAY, e->message);
-}
-
-/* ---- before the body has come ---- */
 
 static bool wants_websocket(SoupServerMessage *msg)
 {
@@ -280,90 +252,142 @@ static bool wants_websocket(SoupServerMessage *msg)
 	return soup_message_headers_header_contains(h, "Upgrade", "websocket");
 }
 
-static void refuse_early(SoupServerMessage *msg, unsigned status, const GError *error)
+/* NULL with @error set: what the request asks for is no console, or there is none now. */
+static struct console *find_console(
+	struct server *s, SoupServerMessage *msg, const struct rest_match *m, GError **error)
 {
-	/* The rest of the request will not be read, so nothing can follow it. */
-	soup_message_headers_replace(
-		soup_server_message_get_response_headers(msg), "Connection", "close");
-	respond_error(msg, status, error);
+	struct instance *i;
+
+	if (!(m->op->flags & OP_STREAM)) {
+		err_set(error, VMMD_ERROR_NOT_FOUND, "there is no WebSocket at this path");
+		return NULL;
+	}
+	if (role_of(msg) < m->op->role) {
+		err_set(error, VMMD_ERROR_PERMISSION, "%s is not permitted to you", m->op->name);
+		return NULL;
+	}
+	i = registry_find(s->registry, json_member_string(m->params, "name"), error);
+	return i ? instance_console(i, error) : NULL;
+}
+
+/* The answer to the handshake is out: from here on the connection is a WebSocket. */
+static void on_upgraded(SoupServerMessage *msg, gpointer data)
+{
+	g_autoptr(GError) e = NULL;
+	struct rest_match m;
+	struct console *console = match(msg, &m, &e) ? find_console(data, msg, &m, &e) : NULL;
+	g_autoptr(SoupWebsocketConnection) ws = NULL;
+	g_autoptr(GIOStream) stream = NULL;
+
+	/* A console may be silent for as long as it likes. */
+	g_socket_set_timeout(arrival_of(msg)->socket, 0);
+	stream = soup_server_message_steal_connection(msg);
+	ws = soup_websocket_connection_new(stream, soup_server_message_get_uri(msg),
+		SOUP_WEBSOCKET_CONNECTION_SERVER, NULL, NULL, NULL);
+	if (console)
+		console_join(console, ws);
+	else
+		console_refuse(ws, e->message);
+	rest_match_done(&m);
+}
+
+static void serve_websocket(struct server *s, SoupServerMessage *msg)
+{
+	g_autoptr(GError) e = NULL;
+	struct rest_match m;
+
+	if (!match(msg, &m, &e))
+		respond_error(msg, m.status, e);
+	else if (!find_console(s, msg, &m, &e))
+		respond_error(msg, wire_error_http_status(e), e);
+	else if (soup_websocket_server_process_handshake(msg, NULL, NULL, NULL, NULL))
+		g_signal_connect(msg, "wrote-informational", G_CALLBACK(on_upgraded), s);
+	rest_match_done(&m);
+}
+
+static void on_request(SoupServer *soup, SoupServerMessage *msg, const char *decoded_path,
+	GHashTable *query, gpointer data)
+{
+	const char *path = g_uri_get_path(soup_server_message_get_uri(msg));
+
+	if (soup_server_message_get_status(msg))
+		return; /* refused already */
+	if (wants_websocket(msg))
+		serve_websocket(data, msg);
+	else if (strcmp(path, RPC_PATH) == 0)
+		serve_rpc(data, msg);
+	else if (strcmp(soup_server_message_get_method(msg), "GET") != 0 ||
+		 !serve_document(msg, path))
+		serve_rest(data, msg);
+}
+
+/* ---- clients that take too much ---- */
+
+/* What still comes of the body is thrown away; then the client hears why. */
+static void refuse_body(SoupServerMessage *msg)
+{
+	g_autoptr(GError) e = NULL;
+
+	soup_message_body_set_accumulate(soup_server_message_get_request_body(msg), FALSE);
+	err_set(&e, VMMD_ERROR_INVALID, "the body is larger than %u bytes", JSON_TEXT_MAX);
+	respond_error(msg, SOUP_STATUS_REQUEST_ENTITY_TOO_LARGE, e);
 }
 
 static void on_headers(SoupServer *soup, SoupServerMessage *msg, const char *path,
 	GHashTable *query, gpointer data)
 {
 	SoupMessageHeaders *h = soup_server_message_get_request_headers(msg);
-	g_autoptr(GError) e = NULL;
-	unsigned status = SOUP_STATUS_REQUEST_ENTITY_TOO_LARGE;
 
 	if (soup_message_headers_get_content_length(h) > (goffset)JSON_TEXT_MAX)
-		err_set(&e, VMMD_ERROR_INVALID, "the body is larger than %u bytes", JSON_TEXT_MAX);
-	else if (wants_websocket(msg))
-		find_console(data, msg, &status, &e);
-	if (e)
-		refuse_early(msg, status, e);
+		refuse_body(msg);
 }
 
-/* ---- connections ---- */
-
-static void hang_up(SoupServerMessage *msg)
+static void hang_up(const struct arrival *a)
 {
-	GSocket *socket = soup_server_message_get_socket(msg);
-
-	if (socket)
-		g_socket_shutdown(socket, TRUE, TRUE, NULL);
+	g_socket_shutdown(a->socket, TRUE, TRUE, NULL);
 }
 
-/* A body that comes in chunks says its length only by ending. */
+/* A body in chunks says its length only by ending. */
 static void on_chunk(SoupServerMessage *msg, GBytes *chunk, gpointer data)
 {
-	size_t *total = data;
+	struct arrival *a = data;
 
-	*total += g_bytes_get_size(chunk);
-	if (*total > JSON_TEXT_MAX)
-		hang_up(msg);
+	a->body += g_bytes_get_size(chunk);
+	if (a->body > BODY_DISCARD_MAX)
+		hang_up(a);
+	else if (a->body > JSON_TEXT_MAX && !soup_server_message_get_status(msg))
+		refuse_body(msg);
 }
 
-static gboolean request_timed_out(gpointer data)
+static gboolean arrival_timed_out(gpointer data)
 {
-	hang_up(data);
+	struct arrival *a = data;
+
+	a->timer = 0;
+	hang_up(a);
 	return G_SOURCE_REMOVE;
-}
-
-static void timer_remove(gpointer id)
-{
-	g_source_remove(GPOINTER_TO_UINT(id));
-}
-
-static void timer_forget(SoupServerMessage *msg)
-{
-	guint id = GPOINTER_TO_UINT(g_object_steal_data(G_OBJECT(msg), "arrival"));
-
-	if (id)
-		g_source_remove(id);
-}
-
-static void on_first_headers(SoupServerMessage *msg, gpointer data)
-{
-	guint id = g_timeout_add_seconds(SERVER_REQUEST_S, request_timed_out, msg);
-
-	timer_forget(msg);
-	g_object_set_data_full(G_OBJECT(msg), "arrival", GUINT_TO_POINTER(id), timer_remove);
 }
 
 static void on_arrived(SoupServerMessage *msg, gpointer data)
 {
-	timer_forget(msg);
+	struct arrival *a = data;
+
+	g_clear_handle_id(&a->timer, g_source_remove);
 }
 
+/* ---- connections ---- */
+
+/* Called from within soup_server_accept_iostream(), once a connection. */
 static void on_request_started(SoupServer *soup, SoupServerMessage *msg, gpointer data)
 {
-	size_t *total = g_new0(size_t, 1);
+	const struct server *s = data;
+	struct arrival *a = g_new0(struct arrival, 1);
 
-	g_object_set_data_full(G_OBJECT(msg), "total", total, g_free);
-	g_signal_connect(msg, "got-headers", G_CALLBACK(on_first_headers), NULL);
-	g_signal_connect(msg, "got-chunk", G_CALLBACK(on_chunk), total);
-	g_signal_connect(msg, "got-body", G_CALLBACK(on_arrived), NULL);
-	g_signal_connect(msg, "finished", G_CALLBACK(on_arrived), NULL);
+	a->socket = g_object_ref(s->accepting);
+	a->timer = g_timeout_add_seconds(s->request_s, arrival_timed_out, a);
+	g_object_set_data_full(G_OBJECT(msg), "arrival", a, arrival_free);
+	g_signal_connect(msg, "got-chunk", G_CALLBACK(on_chunk), a);
+	g_signal_connect(msg, "got-body", G_CALLBACK(on_arrived), a);
 }
 
 static void connection_gone(gpointer data, GObject *connection)
@@ -375,20 +399,22 @@ static gboolean on_incoming(
 	GSocketService *service, GSocketConnection *connection, GObject *source, gpointer data)
 {
 	struct server *s = data;
-	g_autoptr(GError) e = NULL;
 	g_autoptr(GSocketAddress) here = NULL, there = NULL;
+	g_autoptr(GError) e = NULL;
 
 	if (s->connections >= SERVER_CONNECTIONS_MAX)
 		return TRUE; /* and the connection is closed */
-	g_socket_set_timeout(g_socket_connection_get_socket(connection), SERVER_IDLE_S);
+	s->accepting = g_socket_connection_get_socket(connection);
+	g_socket_set_timeout(s->accepting, SERVER_IDLE_S);
 	here = g_socket_connection_get_local_address(connection, NULL);
 	there = g_socket_connection_get_remote_address(connection, NULL);
-	if (!soup_server_accept_iostream(s->soup, G_IO_STREAM(connection), here, there, &e)) {
+	if (soup_server_accept_iostream(s->soup, G_IO_STREAM(connection), here, there, &e)) {
+		s->connections++;
+		g_object_weak_ref(G_OBJECT(connection), connection_gone, s);
+	} else {
 		log_warning("a client cannot be served: %s", e->message);
-		return TRUE;
 	}
-	s->connections++;
-	g_object_weak_ref(G_OBJECT(connection), connection_gone, s);
+	s->accepting = NULL;
 	return TRUE;
 }
 
@@ -408,19 +434,17 @@ static bool listen_on(struct server *s, int fd, GError **error)
 	return err_set(error, VMMD_ERROR_HOST, "cannot serve the API socket: %s", e->message);
 }
 
-struct server *server_new(int fd, struct registry *registry, GError **error)
+struct server *server_new(int fd, struct registry *registry, unsigned request_s, GError **error)
 {
 	struct server *s = g_new0(struct server, 1);
 
 	s->registry = registry;
+	s->request_s = request_s;
 	s->ops = (struct op_service){
 		.ops = host_operations, .handlers = &host_handlers, .process = registry};
 	s->soup = soup_server_new("server-header", "vmmd", "raw-paths", TRUE, NULL);
-	/* Compression would let a small message become a large one. */
-	soup_server_remove_websocket_extension(s->soup, SOUP_TYPE_WEBSOCKET_EXTENSION_DEFLATE);
 	soup_server_add_early_handler(s->soup, NULL, on_headers, s, NULL);
 	soup_server_add_handler(s->soup, NULL, on_request, s, NULL);
-	soup_server_add_websocket_handler(s->soup, NULL, NULL, NULL, on_websocket, s, NULL);
 	g_signal_connect(s->soup, "request-started", G_CALLBACK(on_request_started), s);
 	s->service = g_socket_service_new();
 	g_signal_connect(s->service, "incoming", G_CALLBACK(on_incoming), s);

@@ -16,13 +16,15 @@
 #include "vmmd/daemon/registry.h"
 
 #define SERVER_CONNECTIONS_MAX 256
-#define SERVER_IDLE_S          60 /* between two bytes, or two requests */
-#define SERVER_REQUEST_S       30 /* for a whole request to arrive */
+#define SERVER_IDLE_S          60 /* between two bytes */
 
 struct server;
 
-/* Takes over @fd, a bound stream socket. The registry outlives the server. */
-struct server *server_new(int fd, struct registry *registry, GError **error);
+/*
+ * Takes over @fd, a bound stream socket. A request has @request_s seconds to arrive. The registry
+ * outlives the server.
+ */
+struct server *server_new(int fd, struct registry *registry, unsigned request_s, GError **error);
 void server_free(struct server *s);
 
 #endif

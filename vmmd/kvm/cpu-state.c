@@ -8,7 +8,7 @@
 
 #include "vmmd/kvm/kvm-internal.h"
 
-#define MSRS 48
+#define MSRS 64
 
 struct msr_value {
 	uint32_t index;
@@ -19,7 +19,7 @@ struct msr_value {
 struct vcpu_hw {
 	struct kvm_regs regs;
 	struct kvm_sregs sregs;
-	struct kvm_xsave xsave; /* 4 KiB: all but AMX tiles */
+	uint32_t xsave[1024]; /* struct kvm_xsave: all but AMX tiles */
 	struct kvm_xcrs xcrs;
 	struct kvm_debugregs debugregs;
 	struct kvm_vcpu_events events;
@@ -64,9 +64,6 @@ static const struct state_field vcpu_fields[] = {
 	ST_END,
 };
 
-const struct state_desc kvm_vcpu_state = {
-	.name = "vcpu", .version = 1, .size = sizeof(struct vcpu_hw), .fields = vcpu_fields};
-
 static const struct state_field irqchip_fields[] = {
 	ST_OPAQUE(struct irqchip_hw, pic),
 	ST_OPAQUE(struct irqchip_hw, ioapic),
@@ -81,8 +78,8 @@ const struct state_desc kvm_irqchip_state = {.name = "irqchip",
 	.fields = irqchip_fields};
 
 /*
- * Model-specific registers that hold guest state, with their values at reset. The order matters to KVM in one place: the
- * clock's MSRs after the TSC.
+ * Model-specific registers that hold guest state, with their values at reset. The order matters to KVM in two places: the
+ * clock's MSRs and the deadline, which arms the LAPIC's timer, come after the TSC.
  */
 static const struct {
 	uint32_t index;
@@ -91,6 +88,10 @@ static const struct {
 } msr_table[] = {
 	{0x00000010, 0, true},                   /* IA32_TIME_STAMP_COUNTER */
 	{0x0000003b, 0, false},                  /* IA32_TSC_ADJUST */
+	{0x000006e0, 0, false},                  /* IA32_TSC_DEADLINE */
+	{0x0000009e, 0x30000, false},            /* IA32_SMBASE */
+	{0x000000e1, 0, false},                  /* IA32_UMWAIT_CONTROL */
+	{0x00000122, 0, false},                  /* IA32_TSX_CTRL */
 	{0x00000174, 0, false},                  /* IA32_SYSENTER_CS */
 	{0x00000175, 0, false},                  /* IA32_SYSENTER_ESP */
 	{0x00000176, 0, false},                  /* IA32_SYSENTER_EIP */
@@ -122,23 +123,54 @@ static const struct {
 	{0x4b564d02, 0, false}, /* MSR_KVM_ASYNC_PF_EN */
 	{0x4b564d03, 0, false}, /* MSR_KVM_STEAL_TIME */
 	{0x4b564d04, 0, false}, /* MSR_KVM_PV_EOI_EN */
+	{0x4b564d05, 1, false}, /* MSR_KVM_POLL_CONTROL */
+	{0x4b564d06, 0, false}, /* MSR_KVM_ASYNC_PF_INT */
 };
 
 _Static_assert(ARRAY_SIZE(msr_table) <= MSRS, "the state has room for every MSR");
 
+static bool msr_known(uint32_t index)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(msr_table); i++) {
+		if (msr_table[i].index == index)
+			return true;
+	}
+	return false;
+}
+
+/* A stream writes no other MSR than those that we save. */
+static int vcpu_check(const void *state)
+{
+	const struct vcpu_hw *hw = state;
+
+	for (size_t i = 0; i < hw->n_msrs; i++) {
+		if (!msr_known(hw->msrs[i].index))
+			return -EINVAL;
+	}
+	return 0;
+}
+
+const struct state_desc kvm_vcpu_state = {.name = "vcpu",
+	.version = 1,
+	.size = sizeof(struct vcpu_hw),
+	.fields = vcpu_fields,
+	.check = vcpu_check};
+
 /* One at a time: which MSRs exist depends on processor and kernel, and KVM stops at the first it does not know. */
 static int msr_access(struct vcpu *c, unsigned long request, struct msr_value *m)
 {
-	struct {
+	union {
 		struct kvm_msrs head;
-		struct kvm_msr_entry entry;
-	} one = {.head.nmsrs = 1, .entry = {.index = m->index, .data = m->value}};
-	int r = kvm_ioctl(c->fd, request, &one);
+		uint8_t room[sizeof(struct kvm_msrs) + sizeof(struct kvm_msr_entry)];
+	} one = {.head.nmsrs = 1};
+	int r;
 
+	one.head.entries[0] = (struct kvm_msr_entry){.index = m->index, .data = m->value};
+	r = kvm_ioctl(c->fd, request, &one);
 	if (r < 0)
 		return r;
 	m->present = r == 1;
-	m->value = one.entry.data;
+	m->value = one.head.entries[0].data;
 	return 0;
 }
 
@@ -152,7 +184,7 @@ static int vcpu_get(struct vcpu *c, struct vcpu_hw *hw)
 	} parts[] = {
 		{KVM_GET_REGS, &hw->regs},
 		{KVM_GET_SREGS, &hw->sregs},
-		{KVM_GET_XSAVE, &hw->xsave},
+		{KVM_GET_XSAVE, hw->xsave},
 		{KVM_GET_XCRS, &hw->xcrs},
 		{KVM_GET_DEBUGREGS, &hw->debugregs},
 		{KVM_GET_VCPU_EVENTS, &hw->events},
@@ -214,6 +246,19 @@ static int irqchip_get(struct kvm *k, struct irqchip_hw *hw)
 
 /* ---- writing ---- */
 
+/* Some MSRs can be read and not written on a processor without the feature; they are right as long as they have the value. */
+static int msr_set(struct vcpu *c, struct msr_value want)
+{
+	struct msr_value m = want;
+	int err = msr_access(c, KVM_SET_MSRS, &m);
+
+	if (!err && !m.present)
+		err = msr_access(c, KVM_GET_MSRS, &m);
+	if (err < 0)
+		return err;
+	return m.present && m.value == want.value ? 0 : -EINVAL;
+}
+
 static int vcpu_set(struct vcpu *c, struct vcpu_hw *hw)
 {
 	struct {
@@ -224,7 +269,7 @@ static int vcpu_set(struct vcpu *c, struct vcpu_hw *hw)
 		{KVM_SET_SREGS, &hw->sregs},
 		{KVM_SET_REGS, &hw->regs},
 		{KVM_SET_XCRS, &hw->xcrs},
-		{KVM_SET_XSAVE, &hw->xsave},
+		{KVM_SET_XSAVE, hw->xsave},
 		{KVM_SET_DEBUGREGS, &hw->debugregs},
 		{KVM_SET_LAPIC, &hw->lapic},
 		{KVM_SET_VCPU_EVENTS, &hw->events},
@@ -237,7 +282,7 @@ static int vcpu_set(struct vcpu *c, struct vcpu_hw *hw)
 			return err;
 	}
 	for (size_t i = 0; i < hw->n_msrs; i++) {
-		int err = hw->msrs[i].present ? msr_access(c, KVM_SET_MSRS, &hw->msrs[i]) : 0;
+		int err = hw->msrs[i].present ? msr_set(c, hw->msrs[i]) : 0;
 
 		if (err < 0)
 			return err;
@@ -321,7 +366,8 @@ static void sregs_start(struct kvm_sregs *s, const struct accel_cpu_start *start
 /* Section 11.4.7.1; the version and the id stay. LINT0 of the first processor takes the PIC's interrupts (ExtINT). */
 static void lapic_reset(struct kvm_lapic_state *l, bool first)
 {
-	static const uint16_t lvts[] = {0x2f0, 0x320, 0x330, 0x340, 0x350, 0x360, 0x370};
+	/* Timer, LINT0, LINT1, error; then those that not every processor has. */
+	static const uint16_t lvts[] = {0x320, 0x350, 0x360, 0x370, 0x340, 0x330, 0x2f0};
 	uint32_t id, version;
 
 	memcpy(&id, l->regs + 0x20, sizeof(id));
@@ -331,7 +377,7 @@ static void lapic_reset(struct kvm_lapic_state *l, bool first)
 	memcpy(l->regs + 0x30, &version, sizeof(version));
 	*(uint32_t *)(void *)(l->regs + 0xe0) = 0xffffffff; /* DFR */
 	*(uint32_t *)(void *)(l->regs + 0xf0) = 0xff;       /* SVR */
-	for (size_t i = 0; i < ARRAY_SIZE(lvts); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(lvts) && i <= (version >> 16 & 0xff); i++)
 		*(uint32_t *)(void *)(l->regs + lvts[i]) = 0x10000;
 	if (first)
 		*(uint32_t *)(void *)(l->regs + 0x350) = 0x700;
@@ -344,18 +390,20 @@ static void vcpu_hw_reset(struct vcpu *c, struct vcpu_hw *hw, const struct accel
 
 	sregs_reset(&hw->sregs);
 	hw->sregs.apic_base = apic_base | 0x800 | (first ? 0x100 : 0);
-	hw->regs = (struct kvm_regs){.rip = 0xfff0, .rflags = 2};
+	/* RDX: "family 6", as KVM has it in a new vCPU. */
+	hw->regs = (struct kvm_regs){.rip = 0xfff0, .rflags = 2, .rdx = 0x600};
 	if (direct) {
 		sregs_start(&hw->sregs, start);
+		hw->regs.rdx = 0;
 		hw->regs.rip = start->rip;
 		hw->regs.rsp = start->rsp;
 		hw->regs.rbx = start->rbx;
 		hw->regs.rsi = start->rsi;
 	}
-	memset(&hw->xsave, 0, sizeof(hw->xsave));
-	hw->xsave.region[0] = 0x37f;  /* FCW */
-	hw->xsave.region[6] = 0x1f80; /* MXCSR */
-	hw->xsave.region[128] = 3;    /* XSTATE_BV: x87 and SSE */
+	memset(hw->xsave, 0, sizeof(hw->xsave));
+	hw->xsave[0] = 0x37f;  /* FCW */
+	hw->xsave[6] = 0x1f80; /* MXCSR */
+	hw->xsave[128] = 3;    /* XSTATE_BV: x87 and SSE */
 	hw->xcrs = (struct kvm_xcrs){.nr_xcrs = 1, .xcrs = {{.xcr = 0, .value = 1}}};
 	hw->debugregs = (struct kvm_debugregs){.dr6 = 0xffff0ff0, .dr7 = 0x400};
 	hw->events = (struct kvm_vcpu_events){.flags = hw->events.flags};

@@ -7,6 +7,7 @@
 #include "vmmd/kvm/trace.gen.h"
 
 #define ROUTES_MAX_ENTRIES (KVM_MAX_ROUTES + 16)
+#define ROUTE_NOWHERE      0 /* no type of the kernel's: left out of what it gets */
 
 void kvm_irq_init(struct kvm *k)
 {
@@ -133,12 +134,18 @@ void kvm_gsi_free(struct accel *a, unsigned gsi)
 	pthread_mutex_unlock(&k->route_lock);
 }
 
+/* The kernel takes every message for one to a local APIC, whatever its address (Intel SDM volume 3, section 11.11.1). */
+static bool is_apic_message(const struct accel_msi *msi)
+{
+	return msi->addr >> 20 == 0xfee;
+}
+
 void kvm_route_set(struct accel *a, unsigned gsi, const struct accel_msi *msi)
 {
 	struct kvm *k = to_kvm(a);
 	struct kvm_irq_routing_entry e = {
 		.gsi = gsi,
-		.type = KVM_IRQ_ROUTING_MSI,
+		.type = is_apic_message(msi) ? KVM_IRQ_ROUTING_MSI : ROUTE_NOWHERE,
 		.u.msi = {.address_lo = (uint32_t)msi->addr,
 			.address_hi = (uint32_t)(msi->addr >> 32),
 			.data = msi->data},
@@ -178,7 +185,6 @@ int kvm_irqfd(struct accel *a, unsigned gsi, int fd, int resample, bool assign)
 
 int kvm_ioeventfd(struct accel *a, const struct accel_ioeventfd *e, bool assign)
 {
-	struct kvm *k = to_kvm(a);
 	struct kvm_ioeventfd f = {
 		.addr = e->addr,
 		.len = e->len,
@@ -189,8 +195,5 @@ int kvm_ioeventfd(struct accel *a, const struct accel_ioeventfd *e, bool assign)
 			 (assign ? 0 : KVM_IOEVENTFD_FLAG_DEASSIGN),
 	};
 
-	/* Without any-length doorbells the driver's natural width, 16 bits, is the one to watch. */
-	if (!e->len && !k->any_length)
-		f.len = 2;
-	return kvm_ioctl(k->vm_fd, KVM_IOEVENTFD, &f);
+	return kvm_ioctl(to_kvm(a)->vm_fd, KVM_IOEVENTFD, &f);
 }

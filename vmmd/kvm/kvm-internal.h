@@ -46,7 +46,6 @@ struct kvm {
 	struct accel accel;
 	struct kvm_conf conf; /* [c] */
 	int dev_fd, vm_fd;    /* [c] */
-	bool any_length;      /* [c] ioeventfd of any width */
 	struct bus *bus;      /* [c] */
 
 	/* memory.c: serialised by the bus */

@@ -207,7 +207,7 @@ void kvm_vcpus_release(struct kvm *k)
 }
 
 /* Runs the guest until the VM is to stop (EINTR and not running) or this vCPU cannot go on. */
-static void run_guest(struct vcpu *c)
+static __hot_path void run_guest(struct vcpu *c)
 {
 	struct kvm_run *run = c->run;
 	struct kvm *k = c->kvm;
@@ -296,8 +296,9 @@ void kvm_run_all(struct accel *a)
 		__atomic_store_n(&k->running, true, __ATOMIC_RELEASE);
 		k->starts++;
 	}
-	pthread_cond_broadcast(&k->go);
 	pthread_mutex_unlock(&k->lock);
+	/* After the unlocking: who wakes up takes the lock at once. */
+	pthread_cond_broadcast(&k->go);
 }
 
 static void all_parked(struct loop_call *call)

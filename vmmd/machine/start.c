@@ -272,5 +272,10 @@ bool machine_prepare(struct machine *m, enum reset_kind kind, GError **error)
 		(!machine_direct_setup(m, error) || !load_kernel(m, &start, error)))
 		return false;
 	err = m->accel->ops->reset(m->accel, &start);
-	return err == 0 || err_set_errno(error, -err, "the accelerator cannot reset the vCPUs");
+	if (err < 0)
+		return err_set_errno(error, -err, "the accelerator cannot reset the vCPUs");
+	/* Of new interrupt controllers every input is low, and they have heard of each change since. */
+	if (kind != RESET_COLD)
+		gsi_redrive(m->bus->gsi);
+	return true;
 }

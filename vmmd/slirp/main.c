@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -31,6 +32,7 @@
 #define QUEUE_MAX   512  /* frames */
 #define BATCH       64   /* frames taken from the guest before the network has its turn */
 #define TIMEOUT_MAX 1000 /* ms; libslirp's own timers need a look now and then */
+#define FILES_MAX   1024 /* descriptors, and so connections that a guest can have */
 
 struct helper {
 	int guest, report; /* descriptors */
@@ -38,7 +40,7 @@ struct helper {
 	GArray *polled;    /* struct pollfd; the first is the guest's */
 	GQueue *waiting;   /* GBytes: frames for the guest */
 	GPtrArray *timers; /* struct slirp_timer */
-	struct ratelimit guest_errors;
+	struct ratelimit messages;
 };
 
 struct slirp_timer {
@@ -70,13 +72,25 @@ static ssize_t send_packet(const void *buf, size_t len, void *opaque)
 	return (ssize_t)len;
 }
 
-static void guest_error(const char *msg, void *opaque)
+/* A guest can cause any line of libslirp's. */
+static void log_bounded(struct helper *h, const char *message)
 {
-	struct helper *h = opaque;
 	uint64_t missed;
 
-	if (ratelimit_ok(&h->guest_errors, now_ns(), &missed))
-		log_info("guest error: %s (%" G_GUINT64_FORMAT " not shown)", msg, missed);
+	if (ratelimit_ok(&h->messages, now_ns(), &missed))
+		log_notice("%s (%" G_GUINT64_FORMAT " not shown)", message, missed);
+}
+
+static void guest_error(const char *msg, void *opaque)
+{
+	log_bounded(opaque, msg);
+}
+
+/* What libslirp says through GLib. */
+static void glib_message(
+	const gchar *domain, GLogLevelFlags level, const gchar *message, gpointer opaque)
+{
+	log_bounded(opaque, message);
 }
 
 static int64_t clock_get_ns(void *opaque)
@@ -246,15 +260,23 @@ struct options {
 	GPtrArray *forwards; /* text: tcp|udp,ADDRESS,PORT,GUEST-PORT */
 };
 
-/* "10.0.2.0/24": at least a /28, so that gateway .2, DNS .3 and guests from .15 on have room. */
+/* A decimal number from @min to @max and nothing else, or 0. */
+static unsigned parse_number(const char *text, unsigned min, unsigned max)
+{
+	guint64 n;
+
+	return text && g_ascii_string_to_unsigned(text, 10, min, max, &n, NULL) ? (unsigned)n : 0;
+}
+
+/* "10.0.2.0/24": at least a /27, so that gateway .2, DNS .3 and guests from .15 on have room. */
 static bool parse_network(const char *text, SlirpConfig *c, GError **error)
 {
 	g_auto(GStrv) parts = g_strsplit(text, "/", 2);
-	uint32_t base, mask, bits;
+	unsigned bits = parts[0] ? parse_number(parts[1], 8, 27) : 0;
+	uint32_t base, mask;
 	struct in_addr a;
 
-	bits = parts[0] && parts[1] ? (uint32_t)g_ascii_strtoull(parts[1], NULL, 10) : 0;
-	if (!parts[0] || !inet_pton(AF_INET, parts[0], &a) || bits < 8 || bits > 27)
+	if (!bits || !inet_pton(AF_INET, parts[0], &a))
 		return err_set(error, VMMD_ERROR_INVALID,
 			"the network must be like 10.0.2.0/24, /8 to /27, not '%s'", text);
 	mask = UINT32_MAX << (32 - bits);
@@ -292,19 +314,23 @@ static bool start_slirp(struct helper *h, const struct options *o, GError **erro
 static bool add_forward(struct helper *h, const char *text, GError **error)
 {
 	g_auto(GStrv) f = g_strsplit(text, ",", 4);
-	struct in_addr host, guest = {};
-	uint64_t host_port, guest_port;
+	struct in_addr host, guest = {}; /* the first address that DHCP gives */
+	unsigned host_port, guest_port;
+	bool udp;
 
 	if (g_strv_length(f) != 4 || !inet_pton(AF_INET, f[1], &host))
 		return err_set(error, VMMD_ERROR_INVALID,
 			"a forward must be PROTOCOL,ADDRESS,PORT,GUEST-PORT, not '%s'", text);
-	host_port = g_ascii_strtoull(f[2], NULL, 10);
-	guest_port = g_ascii_strtoull(f[3], NULL, 10);
-	if (!host_port || host_port > UINT16_MAX || !guest_port || guest_port > UINT16_MAX)
+	udp = strcmp(f[0], "udp") == 0;
+	if (!udp && strcmp(f[0], "tcp") != 0)
+		return err_set(error, VMMD_ERROR_INVALID,
+			"a forward's protocol must be tcp or udp: '%s'", text);
+	host_port = parse_number(f[2], 1, UINT16_MAX);
+	guest_port = parse_number(f[3], 1, UINT16_MAX);
+	if (!host_port || !guest_port)
 		return err_set(error, VMMD_ERROR_INVALID,
 			"a forward's ports must be from 1 to 65535: '%s'", text);
-	if (slirp_add_hostfwd(h->slirp, strcmp(f[0], "udp") == 0, host, (int)host_port, guest,
-		    (int)guest_port) < 0)
+	if (slirp_add_hostfwd(h->slirp, udp, host, (int)host_port, guest, (int)guest_port) < 0)
 		return err_set_errno(
 			error, errno, "cannot forward %s port %s of %s", f[0], f[2], f[1]);
 	return true;
@@ -348,9 +374,12 @@ static bool parse_options(struct options *o, int argc, char **argv, GError **err
 static bool start(struct helper *h, const struct options *o, GError **error)
 {
 	const struct sandbox_conf conf = {.uid = o->uid, .gid = o->gid, .keep_network = true};
+	const struct rlimit files = {.rlim_cur = FILES_MAX, .rlim_max = FILES_MAX};
 	unsigned done;
 
 	signal(SIGPIPE, SIG_IGN);
+	if (setrlimit(RLIMIT_NOFILE, &files) < 0)
+		return err_set_errno(error, errno, "cannot limit open files");
 	if (!start_slirp(h, o, error))
 		return false;
 	for (guint i = 0; i < o->forwards->len; i++) {
@@ -373,36 +402,71 @@ static void report(int fd, const char *line)
 	close(fd);
 }
 
+static void free_frame(void *frame)
+{
+	g_bytes_unref(frame);
+}
+
+static void helper_init(struct helper *h)
+{
+	*h = (struct helper){
+		.polled = g_array_new(FALSE, FALSE, sizeof(struct pollfd)),
+		.waiting = g_queue_new(),
+		.timers = g_ptr_array_new_with_free_func(g_free),
+		.messages = RATELIMIT_INIT(NSEC_PER_SEC, 5),
+	};
+}
+
+static void helper_done(struct helper *h)
+{
+	if (h->slirp)
+		slirp_cleanup(h->slirp);
+	g_ptr_array_unref(h->timers);
+	g_queue_free_full(h->waiting, free_frame);
+	g_array_unref(h->polled);
+}
+
+/* Starts, reports and serves until the guest's end is gone. */
+static bool serve(const struct options *o)
+{
+	g_autoptr(GError) error = NULL;
+	struct helper h;
+	bool ok;
+
+	helper_init(&h);
+	h.guest = o->guest;
+	g_log_set_default_handler(glib_message, &h);
+	ok = start(&h, o, &error);
+	if (ok) {
+		report(o->report, "ok\n");
+		while (round_run(&h))
+			continue;
+	} else {
+		g_autofree char *line = g_strdup_printf("%s\n", error->message);
+
+		report(o->report, line);
+	}
+	helper_done(&h);
+	return ok;
+}
+
 int main(int argc, char **argv)
 {
-	struct options o = {.guest = -1,
+	g_autoptr(GPtrArray) forwards = g_ptr_array_new();
+	g_autoptr(GError) error = NULL;
+	struct options o = {
+		.guest = -1,
 		.report = -1,
 		.network = "10.0.2.0/24",
 		.uid = (uid_t)-1,
 		.gid = (gid_t)-1,
-		.forwards = g_ptr_array_new()};
-	struct helper h = {
-		.polled = g_array_new(FALSE, FALSE, sizeof(struct pollfd)),
-		.waiting = g_queue_new(),
-		.timers = g_ptr_array_new_with_free_func(g_free),
-		.guest_errors = RATELIMIT_INIT(NSEC_PER_SEC, 5),
+		.forwards = forwards,
 	};
-	g_autoptr(GError) error = NULL;
 
 	if (!parse_options(&o, argc, argv, &error)) {
 		fprintf(stderr, "vmmd-slirp: %s\n", error->message);
 		return 1;
 	}
-	h.guest = o.guest;
 	log_open("vmmd-slirp", NULL, LOG_LEVEL_NOTICE);
-	if (!start(&h, &o, &error)) {
-		g_autofree char *line = g_strdup_printf("%s\n", error->message);
-
-		report(o.report, line);
-		return 1;
-	}
-	report(o.report, "ok\n");
-	while (round_run(&h))
-		continue;
-	return 0;
+	return serve(&o) ? 0 : 1;
 }

@@ -79,7 +79,8 @@ static bool fill(const char *pointer, const struct prop *p, struct prop_file *fi
 			f->used = true;
 			if (!(p->flags & PROP_LISTEN) || listen(f->fd, 1) == 0)
 				return true;
-			return err_set_errno(error, errno, "%s: descriptor %d cannot listen", pointer, f->fd);
+			return err_set_errno(
+				error, errno, "%s: descriptor %d cannot listen", pointer, f->fd);
 		}
 	}
 	if (!file->path || open_path(p, file, flags, error))

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,6 +35,8 @@
 #define SPEC_MAX   (1 * MiB)
 #define NOBODY     65534
 #define STATUS_MAX 4096
+/* The heap grows once for a whole machine; only what is touched of it is memory. */
+#define HEAP_STEP (512 * KiB)
 
 static const char usage[] =
 	"usage: vmmd-vm --spec FILE [options]\n"
@@ -201,8 +204,8 @@ static bool parse_options(struct options *o, int argc, char **argv, GError **err
 
 static struct vm_spec *read_spec(const struct options *o, GError **error)
 {
+	static char text[SPEC_MAX + 1]; /* only what is read of it costs memory */
 	bool standard_input = o->spec_path && strcmp(o->spec_path, "-") == 0;
-	g_autofree char *text = g_malloc(SPEC_MAX + 1);
 	int fd = o->spec_fd;
 	size_t n = 0;
 	ssize_t r;
@@ -213,7 +216,7 @@ static struct vm_spec *read_spec(const struct options *o, GError **error)
 		err_set_errno(error, errno, "cannot open the spec %s", o->spec_path);
 		return NULL;
 	}
-	while ((r = read(fd, text + n, SPEC_MAX + 1 - n)) > 0)
+	while ((r = read(fd, text + n, sizeof(text) - n)) > 0)
 		n += (size_t)r;
 	if (!standard_input)
 		close(fd);
@@ -223,6 +226,17 @@ static struct vm_spec *read_spec(const struct options *o, GError **error)
 		return NULL;
 	}
 	return vm_spec_parse(text, n, error);
+}
+
+static bool has_user_network(const struct vm_spec *spec)
+{
+	for (size_t i = 0; i < spec->n_nics; i++) {
+		const struct spec_net_backend *b = spec->nics[i]->backend;
+
+		if (b && b->type == SPEC_NET_USER)
+			return true;
+	}
+	return false;
 }
 
 /* The helper lies where we lie, in the build as when installed. */
@@ -333,9 +347,9 @@ static bool start_threads(struct process *p, GError **error)
 	int err;
 
 	if (!p->options.no_sandbox) {
-		err = sandbox_trap_init();
+		err = vm_seccomp_init();
 		if (err < 0)
-			return err_set_errno(error, -err, "cannot watch for refused system calls");
+			return err_set_errno(error, -err, "cannot prepare the system call filters");
 		p->io_enter.fn = io_thread_enter;
 		loop_post(p->vm.io, &p->io_enter);
 	}
@@ -426,6 +440,8 @@ static bool start(struct process *p, GError **error)
 		return false;
 	if (o->qtest)
 		p->vm.spec->accel = SPEC_ACCEL_QTEST;
+	if (!o->slirp && has_user_network(p->vm.spec))
+		o->slirp = default_slirp();
 	p->vm.name = o->name ? o->name : p->vm.spec->name;
 	log_open("vmmd-vm", p->vm.name, o->level);
 	if (!vm_spec_complete(p->vm.spec, error) || !vm_files_open(p->vm.spec, o->files, error) ||
@@ -477,15 +493,14 @@ int main(int argc, char **argv)
 			.status_fd = -1,
 			.uid = geteuid() == 0 ? NOBODY : (uid_t)-1,
 			.gid = NOBODY,
-			.level = LOG_LEVEL_NOTICE,
-			.files = g_array_new(FALSE, FALSE, sizeof(struct vm_file))},
+			.level = LOG_LEVEL_NOTICE},
 	};
 	g_autoptr(GError) error = NULL;
-	g_autofree char *slirp = default_slirp();
 	struct op_exit failed = {.state = OP_EXIT_ERROR};
 
+	mallopt(M_TOP_PAD, HEAP_STEP);
+	p.options.files = g_array_new(FALSE, FALSE, sizeof(struct vm_file));
 	g_array_set_clear_func(p.options.files, file_clear);
-	p.options.slirp = slirp;
 	qs_thread_init();
 	if (!parse_options(&p.options, argc, argv, &error) || !start(&p, &error)) {
 		fprintf(stderr, "vmmd-vm: %s\n", error->message);

@@ -253,6 +253,26 @@ GUEST 64, interrupts
 	jmp	1b
 END interrupts
 
+/* The timer of the LAPIC, one shot 2^29 ticks of the TSC from now, vector 0x50. */
+GUEST 64, deadline
+	IDT64
+	APIC	0x1ff, 0xfee000f0
+	APIC	0x40050, 0xfee00320
+	rdtsc
+	shl	$32, %rdx
+	or	%rdx, %rax
+	add	$0x20000000, %rax
+	mov	%rax, %rdx
+	shr	$32, %rdx
+	mov	$0x6e0, %ecx
+	wrmsr
+	mov	$0x5f0, %edx
+	out	%al, %dx
+	sti
+1:	hlt
+	jmp	1b
+END deadline
+
 /* IOAPIC: pin 10 level to vector 0x31, pin 5 edge to vector 0x32. The 8259A, on the same pins, is masked. */
 GUEST 64, ioapic
 	IDT64
@@ -366,6 +386,10 @@ GUEST 32, disorder
 	out	%al, $0x21
 	mov	$0x12, %al
 	out	%al, $0x21
+	mov	$0x11, %al
+	out	%al, $0xa0
+	mov	$0x50, %al
+	out	%al, $0xa1
 	mov	$0x08, %al
 	mov	$0x4d0, %dx
 	out	%al, %dx

@@ -145,27 +145,25 @@ static void make_idt(struct rig *r)
 	}
 }
 
-static void load_program(struct rig *r, const struct rig_conf *conf)
+static void load_firmware(struct rig *r)
 {
 	static const uint8_t jump[] = {0xe9, 0x0d, 0x00}; /* to 0x10000, that is 0 */
-	size_t n = (size_t)(conf->end - conf->program);
+	size_t n = (size_t)(r->program_end - r->program);
 
-	if (conf->mode == ACCEL_CPU_RESET) {
-		g_assert_cmpint(gmem_block_load(r->rom, 0, conf->program, n), ==, 0);
-		g_assert_cmpint(gmem_block_load(r->rom, RESET_ENTRY, jump, sizeof(jump)), ==, 0);
+	g_assert_cmpint(gmem_block_load(r->rom, 0, r->program, n), ==, 0);
+	g_assert_cmpint(gmem_block_load(r->rom, RESET_ENTRY, jump, sizeof(jump)), ==, 0);
+}
+
+static void load_program(struct rig *r)
+{
+	if (r->start.mode == ACCEL_CPU_RESET) {
+		load_firmware(r);
 		return;
 	}
-	rig_set_ram(r, RIG_PROGRAM, conf->program, n);
-	make_gdt(r, conf->mode == ACCEL_CPU_LONG);
+	rig_set_ram(r, RIG_PROGRAM, r->program, (size_t)(r->program_end - r->program));
+	make_gdt(r, r->start.mode == ACCEL_CPU_LONG);
 	make_idt(r);
 	make_page_tables(r);
-	r->start = (struct accel_cpu_start){.mode = conf->mode,
-		.rip = RIG_PROGRAM,
-		.rsp = STACK_TOP,
-		.rbx = 0x0b0b0b0b,
-		.rsi = 0x51515151,
-		.cr3 = PAGE_TABLES,
-		.gdt = GDT};
 }
 
 /* ---- machine ---- */
@@ -216,6 +214,16 @@ struct rig *rig_new(const struct rig_conf *conf)
 	struct rig *r = g_new0(struct rig, 1);
 	GError *error = NULL;
 
+	r->program = conf->program;
+	r->program_end = conf->end;
+	r->start = (struct accel_cpu_start){.mode = conf->mode,
+		.rip = RIG_PROGRAM,
+		.rsp = STACK_TOP,
+		.rbx = 0x0b0b0b0b,
+		.rsi = 0x51515151,
+		.cr3 = PAGE_TABLES,
+		.gdt = GDT};
+
 	qs_thread_init();
 	r->loop = kvm.loop = loop_new("main", &error);
 	g_assert_no_error(error);
@@ -233,7 +241,6 @@ struct rig *rig_new(const struct rig_conf *conf)
 	g_assert_true(r->accel->ops->vcpus_create(
 		r->accel, conf->cpus ? conf->cpus : &one, r->bus, &error));
 	g_assert_no_error(error);
-	load_program(r, conf);
 	rig_reset(r);
 	return r;
 }
@@ -274,6 +281,7 @@ void rig_pause(struct rig *r)
 void rig_reset(struct rig *r)
 {
 	g_assert_cmpint(r->accel->ops->reset(r->accel, &r->start), ==, 0);
+	load_program(r);
 }
 
 void rig_run_until_done(struct rig *r, unsigned n)

@@ -54,11 +54,12 @@ struct rig {
 	struct accel *accel;
 	struct bus *bus;
 	struct rig_dev *dev;
-	struct accel_cpu_start start;
-	unsigned done;      /* atomic: reports */
-	unsigned events[2]; /* atomic: by enum accel_event */
-	char detail[160];   /* of the last event */
-	uint64_t test[4];   /* a test's own */
+	const uint8_t *program, *program_end;
+	struct accel_cpu_start start; /* of the next reset */
+	unsigned done;                /* atomic: reports */
+	unsigned events[2];           /* atomic: by enum accel_event */
+	char detail[160];             /* of the last event */
+	uint64_t test[4];             /* a test's own */
 };
 
 struct rig_conf {
@@ -81,7 +82,8 @@ void rig_free(struct rig *r); /* pauses first */
 
 void rig_run(struct rig *r);
 void rig_pause(struct rig *r); /* waits for the answer */
-void rig_reset(struct rig *r); /* accelerator only; paused */
+/* The accelerator; then the program again as it was, for one that changes its tables (LTR). Paused. */
+void rig_reset(struct rig *r);
 
 /* Turns the loop until @cond; fails the test after 20 s. */
 #define rig_wait(r, cond)                                                               \

@@ -1,0 +1,760 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""vmmd from outside, with fake-vm in place of vmmd-vm: daemon-test.py VMMD FAKE-VM"""
+
+import errno
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "..", "lib"))
+from daemon import (Connection, Daemon, DEADLINE, Skip, contains, equal, process_exists,  # noqa: E402
+                    run_tests, wait_for)
+
+
+# ---- definitions ----
+
+def test_define_get_list_delete(d):
+    d.start()
+    equal(d.ok("GET", "/v1/vms"), {"vms": []})
+    vm = d.define("web-1", memory={"size": "64M"}, cpus={"count": 2})
+    equal((vm["name"], vm["state"], vm["memory"], vm["cpus"]), ("web-1", "stopped", 64 << 20, 2))
+    equal(vm, d.vm("web-1"))
+    d.define("a")
+    equal([v["name"] for v in d.ok("GET", "/v1/vms")["vms"]], ["a", "web-1"])
+    assert "spec" not in d.ok("GET", "/v1/vms")["vms"][0]
+    contains(d.refused("POST", "/v1/vms", {"name": "a"}, 409)["message"], "there is a VM called a already")
+    d.ok("DELETE", "/v1/vms/a", status=204)
+    equal(d.refused("GET", "/v1/vms/a", status=404)["code"], "not-found")
+    d.refused("DELETE", "/v1/vms/a", status=404)
+    equal(os.listdir(os.path.join(d.state, "vms")), ["web-1.json"])
+
+
+def test_definitions_survive(d):
+    d.start()
+    for i in range(20):
+        d.define("vm%d" % i, nics=[{}], disks=[{"file": "/nowhere/%d.img" % i}])
+    before = [d.vm("vm%d" % i) for i in range(20)]
+    d.kill()
+    d.start()
+    equal([d.vm("vm%d" % i) for i in range(20)], before)
+
+
+def test_bad_specs_are_refused(d):
+    d.start()
+    for spec, path, words in [
+            ({"name": "a", "disks": [{"file": "relative.img"}]}, "/disks/0/file", "absolute path"),
+            ({"name": "a", "disks": [{"file": "/x", "cache": "x"}]}, "/disks/0/cache", "must be one of"),
+            ({"name": "a", "serials": [{"chardev": {"type": "stdio"}}]}, "/serials/0/chardev/type", "by hand"),
+            ({"name": "a", "rng": {"addr": "1"}}, "/rng/addr", "belong to the machine"),
+            ({"nam": "a"}, "/nam", "is not known"),
+            ({}, "/name", "is required"),
+            ([], None, "must be a JSON object")]:
+        reply = d.request("POST", "/v1/vms", spec)
+        assert reply.status in (400, 501), reply.status
+        equal(reply.json["error"].get("path"), path)
+        contains(reply.json["error"]["message"], words)
+    equal(d.ok("GET", "/v1/vms"), {"vms": []})
+
+
+def test_corrupt_files_quarantine_one_vm(d):
+    d.start()
+    for name in ("good", "cut", "other", "old"):
+        d.define(name)
+    d.terminate()
+    vms = os.path.join(d.state, "vms")
+    with open(os.path.join(vms, "good.json")) as f:
+        good = f.read()
+    for name, text in [("cut", good[:100]), ("other", good), ("old", '{"format": 99, "vm": {}}')]:
+        with open(os.path.join(vms, name + ".json"), "w") as f:
+            f.write(text)
+    with open(os.path.join(vms, ".good.tmp"), "w") as f:
+        f.write("half")
+    with open(os.path.join(vms, "not a name.json"), "w") as f:
+        f.write("x")
+    d.start()
+    states = {v["name"]: v for v in d.ok("GET", "/v1/vms")["vms"]}
+    equal({n: v["state"] for n, v in states.items()},
+          {"good": "stopped", "cut": "quarantined", "other": "quarantined", "old": "quarantined"})
+    contains(states["cut"]["reason"], "not valid JSON")
+    contains(states["other"]["reason"], "it is the definition of good")
+    contains(states["old"]["reason"], "format is not 1")
+    contains(d.refused("POST", "/v1/vms/cut/start", status=409)["message"], "quarantined")
+    d.refused("POST", "/v1/vms", {"name": "cut"}, 409)
+    d.ok("DELETE", "/v1/vms/cut", status=204)
+    d.define("cut")
+    d.act("good", "start")
+    assert not os.path.exists(os.path.join(vms, ".good.tmp"))
+
+
+def test_second_daemon_is_refused(d):
+    d.start()
+    other = Daemon(d.vmmd, d.vmm)
+    other.state, other.run = d.state, d.run
+    other.start(wait=False)
+    equal(other.process.wait(DEADLINE), 1)
+    contains(other.read_log(), "another vmmd keeps its VMs in")
+    other.state, other.socket = os.path.join(other.dir, "state"), d.socket
+    other.start(wait=False)
+    equal(other.process.wait(DEADLINE), 1)
+    contains(other.read_log(), "another daemon serves")
+    d.ok("GET", "/v1/vms")
+    other.stop()
+
+
+# ---- life ----
+
+def test_life(d):
+    d.start()
+    d.define("a")
+    vm = d.act("a", "start")
+    equal(vm["state"], "running")
+    pid = vm["pid"]
+    assert process_exists(pid)
+    equal(os.getsid(pid), pid)
+    contains(d.refused("POST", "/v1/vms/a/start", status=409)["message"], "runs already")
+    contains(d.refused("DELETE", "/v1/vms/a", status=409)["message"], "stop it first")
+    contains(d.refused("POST", "/v1/vms/a/resume", status=409)["message"], "is not paused")
+    equal(d.act("a", "pause")["state"], "paused")
+    contains(d.refused("POST", "/v1/vms/a/shutdown", status=409)["message"], "is paused")
+    equal(d.act("a", "reset")["state"], "paused")
+    equal(d.act("a", "resume")["state"], "running")
+    equal(d.act("a", "reset")["state"], "running")
+    vm = d.act("a", "stop")
+    equal((vm["state"], vm["reason"], vm["pid"]), ("stopped", "stopped from outside", 0))
+    assert not process_exists(pid)
+    for verb in ("stop", "pause", "resume", "reset", "shutdown"):
+        contains(d.refused("POST", "/v1/vms/a/" + verb, status=409)["message"], "does not run")
+    assert d.act("a", "start")["pid"] != pid
+
+
+def test_shutdown(d):
+    d.start()
+    d.define("a")
+    d.act("a", "start")
+    vm = d.act("a", "shutdown", {"wait": True})
+    equal((vm["state"], vm["reason"]), ("stopped", "the guest powered off"))
+    d.act("a", "start")
+    d.act("a", "shutdown")
+    d.wait_state("a", "stopped")
+
+
+def test_deadline(d):
+    d.start()
+    d.define("a", habit="stubborn")
+    pid = d.act("a", "start")["pid"]
+    equal(d.act("a", "shutdown")["state"], "running")
+    began = time.monotonic()
+    vm = d.act("a", "shutdown", {"deadline": 1, "wait": True})
+    equal(vm["state"], "stopped")
+    contains(vm["reason"], "killed")
+    assert not process_exists(pid)
+    assert time.monotonic() - began < DEADLINE
+
+
+def test_crashes(d):
+    d.start()
+    d.define("a")
+    for line, state, words in [(b"panic\n", "crashed", "the guest panicked"),
+                               (b"abort\n", "crashed", "by signal 9"),
+                               (b"poweroff\n", "stopped", "the guest powered off")]:
+        d.act("a", "start")
+        ws = d.console("a")
+        ws.expect(b"is up")
+        ws.send(line)
+        code, reason = ws.expect_close()
+        contains(reason, words.split(" by ")[0].split("by ")[0])
+        contains(d.wait_state("a", state)["reason"], words)
+        ws.close()
+    contains(d.read_log(), "aborts as asked")
+
+
+def test_starts_that_fail(d):
+    d.start()
+    d.define("refuse", habit="refuse")
+    error = d.refused("POST", "/v1/vms/refuse/start", status=500)
+    equal(error["message"], "cannot start refuse: /boot/kernel: the kernel is not one")
+    equal((d.vm("refuse")["state"], d.vm("refuse")["reason"]), ("stopped", "/boot/kernel: the kernel is not one"))
+    d.define("die", habit="die")
+    contains(d.refused("POST", "/v1/vms/die/start", status=500)["message"], "dies as asked")
+    d.define("mute", habit="mute")
+    contains(d.refused("POST", "/v1/vms/mute/start", {"timeout": 1}, 500)["message"], "not begun to run within 1 s")
+    d.define("deaf", habit="deaf")
+    contains(d.refused("POST", "/v1/vms/deaf/start", status=500)["message"], "does not answer")
+    d.define("babble", habit="babble")
+    contains(d.refused("POST", "/v1/vms/babble/start", status=500)["message"], "not JSON-RPC")
+    d.define("disk", disks=[{"file": "/nowhere/x.img"}])
+    contains(d.refused("POST", "/v1/vms/disk/start", status=404)["message"],
+             "/disks/0/file: cannot open /nowhere/x.img: No such file")
+    d.define("folder", disks=[{"file": "/", "readonly": True}])
+    contains(d.refused("POST", "/v1/vms/folder/start", status=400)["message"], "neither a file nor a device")
+    fifo = os.path.join(d.dir, "fifo")
+    os.mkfifo(fifo)
+    d.define("fifo", disks=[{"file": fifo, "readonly": True}])
+    contains(d.refused("POST", "/v1/vms/fifo/start", status=400)["message"], "neither a file nor a device")
+    d.kill()
+    d.start()
+    for name in ("refuse", "die", "mute", "deaf", "babble"):
+        equal(d.vm(name)["state"], "stopped")
+
+
+def test_stop_while_starting(d):
+    d.start()
+    d.define("mute", habit="mute")
+    result = []
+    starter = threading.Thread(target=lambda: result.append(d.request("POST", "/v1/vms/mute/start")))
+    starter.start()
+    d.wait_state("mute", "starting")
+    contains(d.refused("POST", "/v1/vms/mute/pause", status=409)["message"], "still starting")
+    equal(d.act("mute", "stop")["state"], "stopped")
+    starter.join()
+    contains(result[0].json["error"]["message"], "it was stopped")
+
+
+def test_no_vmm(d):
+    d.vmm = "/nowhere/vmmd-vm"
+    d.start()
+    d.define("a")
+    contains(d.refused("POST", "/v1/vms/a/start", status=404)["message"], "cannot run /nowhere/vmmd-vm")
+
+
+def test_files_are_handed_over(d):
+    image = os.path.join(d.dir, "disk.img")
+    with open(image, "w") as f:
+        f.write("a secret of the host\n")
+    d.start()
+    d.define("a", disks=[{"file": image}])
+    d.act("a", "start")
+    os.chmod(image, 0)
+    os.rename(image, image + ".moved")
+    ws = d.console("a")
+    ws.send(b"disk\n")
+    ws.expect(b"a secret of the host\n")
+    ws.close()
+
+
+def test_process_has_nothing_else(d):
+    """Its descriptors are those handed over and those it made; its environment is not the service's."""
+    d.start()
+    d.define("a")
+    idle = [Connection(d.socket) for _ in range(5)]
+    pid = d.act("a", "start")["pid"]
+    links = {os.readlink("/proc/%d/fd/%s" % (pid, fd)) for fd in os.listdir("/proc/%d/fd" % pid)}
+    run = os.path.join(d.run, "vms", "a")
+    for link in links:
+        assert (link in ("/dev/null", os.path.join(run, "log"), os.path.join(run, "status.json")) or
+                link.startswith(("socket:", "anon_inode:", "/memfd:vmspec", "pipe:"))), link
+    sockets = [link for link in links if link.startswith("socket:")]
+    equal(len(sockets), 3)  # control, its connection to the daemon, console
+    equal(os.readlink("/proc/%d/cwd" % pid), "/")
+    with open("/proc/%d/status" % pid) as f:
+        status = dict(line.split(":", 1) for line in f)
+    equal(int(status["SigBlk"], 16), 0)
+    for conn in idle:
+        conn.close()
+
+
+# ---- the daemon dies, VMs live ----
+
+def test_vms_outlive_the_daemon(d):
+    d.start()
+    pids = {}
+    for name in ("one", "two", "three"):
+        d.define(name)
+        pids[name] = d.act(name, "start")["pid"]
+    d.act("two", "pause")
+    ws = d.console("three")
+    ws.expect(b"is up")
+    d.kill()
+    equal([process_exists(pid) for pid in pids.values()], [True] * 3)
+    d.start()
+    for name, state in [("one", "running"), ("two", "paused"), ("three", "running")]:
+        equal((d.vm(name)["state"], d.vm(name)["pid"]), (state, pids[name]))
+    contains(d.refused("POST", "/v1/vms/one/start", status=409)["message"], "runs already")
+    again = d.console("three")
+    again.expect(b"guest of three is up")
+    again.send(b"hello\n")
+    again.expect(b"hello\r\n")
+    equal(d.act("two", "resume")["state"], "running")
+    equal(d.act("one", "stop")["state"], "stopped")
+    again.send(b"panic\n")
+    contains(again.expect_close()[1], "the guest panicked")
+    equal(d.wait_state("three", "crashed")["reason"], "the guest panicked")
+    assert not process_exists(pids["one"])
+
+
+def test_vms_that_end_meanwhile(d):
+    d.start()
+    for name in ("off", "killed", "runs"):
+        d.define(name)
+        d.act(name, "start")
+    ws = {name: d.vm(name)["pid"] for name in ("off", "killed")}
+    d.kill()
+    control = socket.socket(socket.AF_UNIX)
+    control.connect(os.path.join(d.run, "vms", "off", "control.sock"))
+    control.sendall(b'{"jsonrpc":"2.0","method":"shutdown"}\n')
+    while control.recv(4096):
+        pass
+    os.kill(ws["killed"], signal.SIGKILL)
+    wait_for("the VMs to end", lambda: not any(process_exists(pid) for pid in ws.values()))
+    d.start()
+    equal((d.vm("off")["state"], d.vm("off")["reason"]), ("stopped", "the guest powered off"))
+    equal(d.vm("killed")["state"], "crashed")
+    equal(d.vm("runs")["state"], "running")
+    equal(d.act("killed", "start")["state"], "running")
+
+
+def test_daemon_killed_while_starting(d):
+    d.start()
+    d.define("mute", habit="mute")
+    conn = Connection(d.socket)
+    conn.send(b"POST /v1/vms/mute/start HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
+    status = os.path.join(d.run, "vms", "mute", "control.sock")
+    wait_for("the process", lambda: os.path.exists(status) and d.vm("mute")["pid"])
+    pid = d.vm("mute")["pid"]
+    wait_for("its socket", lambda: can_connect(status))
+    d.kill()
+    conn.close()
+    d.start()
+    equal((d.vm("mute")["state"], d.vm("mute")["pid"]), ("running", pid))
+    equal(d.act("mute", "stop")["state"], "stopped")
+
+
+def can_connect(path):
+    try:
+        Connection(path).close()
+        return True
+    except OSError:
+        return False
+
+
+def test_lost_definition_of_a_running_vm(d):
+    d.start()
+    spec = d.define("a", cpus={"count": 3})["spec"]
+    pid = d.act("a", "start")["pid"]
+    d.kill()
+    os.unlink(os.path.join(d.state, "vms", "a.json"))
+    d.start()
+    vm = d.vm("a")
+    equal((vm["state"], vm["pid"], vm["spec"]["uuid"]), ("running", pid, spec["uuid"]))
+    d.act("a", "stop")
+    d.kill()
+    d.start()
+    equal((d.vm("a")["state"], d.vm("a")["cpus"]), ("stopped", 3))
+
+
+def test_corrupt_definition_of_a_running_vm(d):
+    d.start()
+    d.define("a")
+    pid = d.act("a", "start")["pid"]
+    d.kill()
+    with open(os.path.join(d.state, "vms", "a.json"), "w") as f:
+        f.write("{")
+    d.start()
+    vm = d.vm("a")
+    equal((vm["state"], vm["pid"]), ("running", pid))
+    contains(vm["reason"], "cannot be read")
+    vm = d.act("a", "stop")
+    equal(vm["state"], "quarantined")
+
+
+def test_number_of_a_dead_process(d):
+    """A run folder left behind never leads to a process that has nothing to do with it."""
+    d.start()
+    d.define("a")
+    d.act("a", "start")
+    pid = d.vm("a")["pid"]
+    d.kill()
+    os.kill(pid, signal.SIGKILL)
+    wait_for("its end", lambda: not process_exists(pid))
+    # Somebody else, this test, serves the path now; it speaks no JSON-RPC and must survive.
+    path = os.path.join(d.run, "vms", "a", "control.sock")
+    os.unlink(path)
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(path)
+    server.listen(4)
+    d.start(wait=False)
+    server.settimeout(DEADLINE)
+    peer = server.accept()[0]
+    peer.sendall(b"nonsense\n")
+    wait_for("the daemon", d.serves)
+    server.close()
+    peer.close()
+    d.wait_state("a", "crashed")
+
+
+def test_autostart(d):
+    d.start()
+    d.define("yes", autostart=True)
+    d.define("no")
+    d.define("broken", autostart=True, disks=[{"file": "/nowhere"}])
+    d.kill()
+    os.unlink(os.path.join(d.run, "autostarted"))
+    d.start()
+    d.wait_state("yes", "running")
+    d.pids.add(d.vm("yes")["pid"])
+    equal(d.vm("no")["state"], "stopped")
+    contains(wait_for("the reason", lambda: d.vm("broken").get("reason")), "/nowhere")
+    d.act("yes", "stop")
+    d.kill()
+    d.start()
+    equal(d.vm("yes")["state"], "stopped")
+
+
+# ---- consoles ----
+
+def test_console_is_shared(d):
+    d.start()
+    d.define("a")
+    d.act("a", "start")
+    first, second = d.console("a"), d.console("a")
+    equal(first.reply.status, 101)
+    first.expect(b"guest of a is up")
+    second.expect(b"guest of a is up")
+    first.send(b"one\n")
+    second.send(b"two\n")
+    for ws in (first, second):
+        ws.expect(b"one\r\n")
+        ws.expect(b"two\r\n")
+    third = d.console("a")
+    third.expect(b"two\r\n")
+    contains(third.heard, b"guest of a is up\r\n")
+    for ws in (first, second, third):
+        ws.close()
+    fourth = d.console("a")
+    fourth.expect(b"two\r\n")
+    equal(fourth.heard.count(b"guest of a is up"), 1)
+    fourth.send(b"poweroff\n")
+    equal(fourth.expect_close(), (1000, "the guest powered off"))
+
+
+def test_console_refusals(d):
+    d.start()
+    d.define("a")
+    equal(d.console("a").reply.status, 409)
+    equal(d.console("nobody").reply.status, 404)
+    d.ok("POST", "/v1/vms", {"name": "plain", "accel": "qtest"}, 201)
+    d.act("plain", "start")
+    ws = d.console("plain")
+    equal(ws.reply.status, 409)
+    contains(ws.reply.json["error"]["message"], "has no console")
+    d.act("a", "start")
+    contains(d.refused("GET", "/v1/vms/a/console")["message"], "ask for an upgrade")
+    # Elsewhere there is no WebSocket.
+    reply = d.request("GET", "/v1/vms", headers="Upgrade: websocket\r\nConnection: Upgrade\r\n")
+    equal(reply.status, 404)
+
+
+def test_console_slow_client(d):
+    """One that does not read loses what the ring has overtaken; the others and the guest do not wait."""
+    d.start()
+    d.define("a")
+    d.act("a", "start")
+    lazy, keen = d.console("a"), d.console("a")
+    lazy.expect(b"is up")
+    keen.expect(b"is up")
+    for i in range(8):
+        keen.send(b"flood\n")
+        keen.expect(b"end of flood\n")
+        keen.heard = b""
+    keen.send(b"last words\n")
+    keen.expect(b"last words\r\n")
+    lazy.expect(b"last words\r\n")
+    assert len(lazy.heard) < 8 << 20, len(lazy.heard)
+    with open("/proc/%d/status" % d.process.pid) as f:
+        rss = next(int(line.split()[1]) for line in f if line.startswith("VmRSS"))
+    assert rss < 60000, rss
+    d.act("a", "stop")
+
+
+def test_console_input_flood(d):
+    d.start()
+    d.define("a")
+    d.act("a", "start")
+    ws = d.console("a")
+    ws.expect(b"is up")
+    os.kill(d.vm("a")["pid"], signal.SIGSTOP)
+    try:
+        for _ in range(20):
+            ws.send(b"x" * 60000)
+    except (BrokenPipeError, ConnectionResetError):
+        pass
+    equal(ws.expect_close(), (1008, "input comes faster than the guest takes it"))
+    os.kill(d.vm("a")["pid"], signal.SIGCONT)
+    other = d.console("a")
+    other.expect(b"is up")
+
+
+def test_console_too_many(d):
+    d.start()
+    d.define("a")
+    d.act("a", "start")
+    clients = [d.console("a") for _ in range(32)]
+    for ws in clients:
+        ws.expect(b"is up")
+    equal(d.console("a").expect_close()[1], "too many clients are at this console")
+    clients[0].close()
+    wait_for("a free place", lambda: place_is_free(d))
+
+
+def place_is_free(d):
+    ws = d.console("a")
+    got = ws.receive()
+    ws.close()
+    return got
+
+
+def test_unresponsive_vm(d):
+    """A stopped process holds up nobody else, and can be ended."""
+    d.start()
+    d.define("stuck")
+    d.define("fine")
+    pid = d.act("stuck", "start")["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    result = []
+    waiting = threading.Thread(target=lambda: result.append(d.request("POST", "/v1/vms/stuck/pause")))
+    waiting.start()
+    began = time.monotonic()
+    d.act("fine", "start")
+    d.act("fine", "stop")
+    assert time.monotonic() - began < 5
+    vm = d.act("stuck", "stop")
+    equal(vm["state"], "stopped")
+    waiting.join()
+    equal(result[0].status, 500)
+    contains(result[0].json["error"]["message"], "the VM process has")
+
+
+# ---- protocol ----
+
+def test_documents(d):
+    d.start()
+    openapi = d.ok("GET", "/v1/openapi.json")
+    equal(openapi["openapi"], "3.1.0")
+    assert "/v1/vms/{name}/console" in openapi["paths"]
+    equal(d.ok("GET", "/v1/vmspec.schema.json")["title"], "vm")
+    host = d.ok("GET", "/v1/host")
+    equal((host["vms"], host["cpus"]), (0, os.cpu_count()))
+    assert host["accel"] in ("kvm", "none") and host["accel-reason"]
+
+
+def test_http_refusals(d):
+    d.start()
+    d.define("a")
+    equal(d.refused("GET", "/v2", status=404)["code"], "not-found")
+    reply = d.request("PUT", "/v1/vms")
+    equal((reply.status, reply.headers["allow"]), (405, "GET, POST"))
+    d.refused("GET", "/v1/vms/%00")
+    d.refused("GET", "/v1/vms/a%2fb", status=404)
+    d.refused("GET", "/v1/vms?x=1")
+    d.refused("POST", "/v1/vms", b"{")
+    d.refused("POST", "/v1/vms", b"\xff\xfe")
+    equal(d.refused("POST", "/v1/vms/a/start", {"timeout": 0})["path"], "/timeout")
+    equal(d.refused("POST", "/v1/vms/a/start", {"name": "b"})["path"], "/name")
+    d.refused("POST", "/v1/rpc/x", status=404)
+    equal(d.request("GET", "/v1/rpc").status, 405)
+
+
+def test_rpc_over_http(d):
+    d.start()
+    define = {"jsonrpc": "2.0", "id": 1, "method": "vm.define", "params": {"name": "a", "accel": "qtest"}}
+    equal(d.ok("POST", "/v1/rpc", define)["result"]["name"], "a")
+    batch = [{"jsonrpc": "2.0", "id": 1, "method": "vm.start", "params": ["a"]},
+             {"jsonrpc": "2.0", "id": 2, "method": "vm.get", "params": ["b"]},
+             {"jsonrpc": "2.0", "id": 3, "method": "vm.console", "params": ["a"]},
+             {"jsonrpc": "2.0", "method": "vm.list"}]
+    replies = d.ok("POST", "/v1/rpc", batch)
+    equal([r["id"] for r in replies], [1, 2, 3])
+    equal(replies[0]["result"]["state"], "running")
+    d.pids.add(replies[0]["result"]["pid"])
+    equal((replies[1]["error"]["code"], replies[1]["error"]["data"]["code"]), (-32001, "not-found"))
+    equal(replies[2]["error"]["code"], -32004)
+    equal(d.request("POST", "/v1/rpc", {"jsonrpc": "2.0", "method": "vm.list"}).status, 204)
+    equal(d.ok("POST", "/v1/rpc", b"{")["error"]["code"], -32700)
+
+
+def test_rpc_socket(d):
+    d.start()
+    conn = Connection(d.rpc_socket)
+    conn.send(b'{"jsonrpc":"2.0","id":1,"method":"vm.define","params":{"name":"a","accel":"qtest"}}\n'
+              b'{"jsonrpc":"2.0","id":2,"method":"host.info"}\nnonsense\n')
+    replies = [json.loads(conn.file.readline()) for _ in range(3)]
+    equal({r["id"] for r in replies}, {1, 2, None})
+    conn.send(b'{"jsonrpc":"2.0","id":3,"method":"vm.start","params":{"name":"a"}}\n')
+    reply = json.loads(conn.file.readline())
+    equal(reply["result"]["state"], "running")
+    d.pids.add(reply["result"]["pid"])
+    conn.close()
+
+
+# ---- bad clients ----
+
+def test_half_requests(d):
+    d.start()
+    for part in (b"", b"G", b"GET /v1/vms HTTP/1.1\r\n", b"POST /v1/vms HTTP/1.1\r\nContent-Length: 100\r\n\r\n{"):
+        conn = Connection(d.socket)
+        conn.send(part)
+        conn.close()
+        conn = Connection(d.socket)
+        conn.send(part)
+        conn.sock.shutdown(socket.SHUT_WR)
+        while conn.sock.recv(4096):
+            pass
+        conn.close()
+    equal(d.ok("GET", "/v1/vms"), {"vms": []})
+
+
+def test_garbage(d):
+    d.start()
+    for junk in (b"\x00" * 1000, b"\xff" * 1000, b"\r\n\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n",
+                 b"A" * 100000, b"GET /v1/vms HTTP/1.1\r\n" + b"X: y\r\n" * 1000 + b"\r\n",
+                 b"POST /v1/vms HTTP/1.1\r\nContent-Length: -5\r\n\r\n",
+                 b"POST /v1/vms HTTP/1.1\r\nContent-Length: 99999999999999999999\r\n\r\n"):
+        conn = Connection(d.socket)
+        try:
+            conn.send(junk)
+            conn.sock.shutdown(socket.SHUT_WR)
+            while conn.sock.recv(65536):
+                pass
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+        conn.close()
+        assert d.alive()
+    equal(d.ok("GET", "/v1/vms"), {"vms": []})
+
+
+def test_oversized_bodies(d):
+    d.start()
+    conn = Connection(d.socket)
+    conn.send(b"POST /v1/vms HTTP/1.1\r\nHost: x\r\nContent-Length: 2000000\r\n\r\n" + b"x" * 2000000)
+    reply = conn.receive()
+    equal(reply.status, 413)
+    contains(reply.json["error"]["message"], "larger than")
+    conn.close()
+    conn = Connection(d.socket)
+    conn.send(b"POST /v1/vms HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+    try:
+        for _ in range(300):
+            conn.send(b"10000\r\n" + b"x" * 65536 + b"\r\n")
+        raise AssertionError("a body without end was taken")
+    except (BrokenPipeError, ConnectionResetError):
+        pass
+    conn.close()
+    conn = Connection(d.socket)
+    conn.send(b"POST /v1/vms HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2000000\r\n\r\n")
+    equal(conn.receive().status, 413)
+    conn.close()
+    equal(d.refused("POST", "/v1/vms", {"name": "a" * 500000})["path"], "/name")
+
+
+def test_deep_nesting(d):
+    d.start()
+    contains(d.refused("POST", "/v1/vms", b"[" * 1000000)["message"], "nested too deeply")
+    contains(d.refused("POST", "/v1/vms", b'{"name":' * 1000)["message"], "nested too deeply")
+
+
+def test_many_connections(d):
+    """More than the daemon takes: the excess is closed at once, and when clients leave others are served."""
+    d.request_timeout = DEADLINE
+    d.start()
+    conns = [Connection(d.socket) for _ in range(300)]
+    fds = "/proc/%d/fd" % d.process.pid
+    wait_for("all to be accepted", lambda: len(os.listdir(fds)) > 256)
+    refused = 0
+    for conn in reversed(conns):
+        try:
+            conn.send(b"GET /v1/vms HTTP/1.1\r\nHost: x\r\n\r\n")
+            equal(conn.receive().status, 200)
+        except (EOFError, BrokenPipeError, ConnectionResetError):
+            refused += 1
+    equal(refused, 300 - 256)
+    for conn in conns:
+        conn.close()
+    wait_for("a free connection", lambda: can_ask(d))
+    assert len(os.listdir(fds)) < 30, os.listdir(fds)
+
+
+def can_ask(d):
+    try:
+        return d.request("GET", "/v1/vms").status == 200
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        return False
+
+
+def test_slow_request(d):
+    """A client that dribbles is cut off; the others are served meanwhile."""
+    d.start()
+    conn = Connection(d.socket)
+    conn.sock.settimeout(0.2)
+    conn.send(b"POST /v1/vms HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n")
+    began = time.monotonic()
+    try:
+        while time.monotonic() - began < DEADLINE:
+            conn.send(b" ")
+            try:
+                if not conn.sock.recv(4096):
+                    break
+            except TimeoutError:
+                pass
+            equal(d.request("GET", "/v1/vms").status, 200)
+    except (BrokenPipeError, ConnectionResetError):
+        pass
+    assert 1 < time.monotonic() - began < DEADLINE, time.monotonic() - began
+
+
+def test_client_leaves_while_waiting(d):
+    d.start()
+    d.define("a", habit="mute")
+    for _ in range(3):
+        conn = Connection(d.socket)
+        conn.send(b"POST /v1/vms/a/start HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
+        d.wait_state("a", "starting")
+        conn.close()
+        d.act("a", "stop")
+    equal(d.vm("a")["state"], "stopped")
+
+
+def test_full_disk(d):
+    """A definition that cannot be kept is refused, and nothing of it is left."""
+    os.mkdir(d.state)
+    if subprocess.call(["mount", "-t", "tmpfs", "-o", "size=64k", "vmmd-test", d.state],
+                       stderr=subprocess.DEVNULL) != 0:
+        raise Skip("cannot mount a small file system")
+    try:
+        d.start()
+        d.define("before")
+        with open(os.path.join(d.state, "filler"), "wb", buffering=0) as f:
+            try:
+                while True:
+                    f.write(b"x" * 4096)
+            except OSError as e:
+                equal(e.errno, errno.ENOSPC)
+        error = d.refused("POST", "/v1/vms", {"name": "a"}, status=500)
+        equal(error["message"], "cannot keep the definition of a: No space left on device")
+        d.refused("GET", "/v1/vms/a", status=404)
+        equal(d.act("before", "start")["state"], "running")
+        d.act("before", "stop")
+        d.kill()
+        d.start()
+        equal([v["name"] for v in d.ok("GET", "/v1/vms")["vms"]], ["before"])
+        os.unlink(os.path.join(d.state, "filler"))
+        d.define("a")
+    finally:
+        d.kill()
+        subprocess.check_call(["umount", d.state])
+
+
+def main():
+    tests = [f for n, f in globals().items() if n.startswith("test_")]
+    if len(sys.argv) > 3:
+        tests = [f for f in tests if f.__name__ in sys.argv[3:]]
+    return run_tests(tests, lambda: Daemon(sys.argv[1], sys.argv[2]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
