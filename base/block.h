@@ -89,7 +89,10 @@ struct blk_ops {
 	void (*drain_begin)(struct blk *b, void (*fn)(void *opaque), void *opaque);
 	void (*drain_end)(struct blk *b);
 
-	/* The front is reset: parked requests of @q are done with -ECANCELED, later. The queue's loop thread. */
+	/*
+	 * The front is reset: parked requests of @q are done with -ECANCELED, later, and what is in flight will not be parked
+	 * any more, until the next submit. The queue's loop thread.
+	 */
 	void (*cancel_parked)(struct blk_queue *q);
 
 	/* Resubmits what the error policy has parked; called when the VM goes on. Main thread. */

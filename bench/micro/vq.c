@@ -33,7 +33,7 @@ struct variant {
 struct bench {
 	const struct variant *v;
 	struct gmem *gmem;
-	uint8_t *ram;
+	struct gmem_block *block;
 	struct vq *vq;
 	uint16_t avail; /* split: index; packed: slot */
 	bool wrap;
@@ -52,20 +52,28 @@ static void interrupt(void *opaque, struct vq *q)
 
 static const struct vq_host_ops host = {.fail = failed, .interrupt = interrupt};
 
+static void put(struct bench *b, uint64_t at, const void *src, size_t n)
+{
+	if (gmem_block_load(b->block, at, src, n) < 0)
+		failed(NULL, b->vq, "outside of memory");
+}
+
 static void put16(struct bench *b, uint64_t at, uint16_t v)
 {
-	__atomic_store_n((uint16_t *)(b->ram + at), v, __ATOMIC_RELEASE);
+	put(b, at, &v, sizeof(v));
 }
 
 static void put_desc(
 	struct bench *b, uint64_t at, uint64_t addr, uint32_t len, uint16_t flags, uint16_t next)
 {
 	uint16_t avail = b->wrap ? 0x0080 : 0x8000;
-	uint64_t word = b->v->packed ? len | (uint64_t)next << 32 | (uint64_t)(flags | avail) << 48
-				     : len | (uint64_t)flags << 32 | (uint64_t)next << 48;
+	uint64_t desc[2] = {addr, len};
 
-	*(uint64_t *)(b->ram + at) = addr;
-	__atomic_store_n((uint64_t *)(b->ram + at + 8), word, __ATOMIC_RELEASE);
+	if (b->v->packed)
+		desc[1] |= (uint64_t)next << 32 | (uint64_t)(flags | avail) << 48;
+	else
+		desc[1] |= (uint64_t)flags << 32 | (uint64_t)next << 48;
+	put(b, at, desc, sizeof(desc));
 }
 
 static void put_chain(struct bench *b, uint64_t at, unsigned first, unsigned chain)
@@ -157,7 +165,7 @@ static void run_variant(const struct variant *v, int64_t ns)
 {
 	struct gmem_block_conf conf = {.name = "ram", .size = RAM};
 	struct gmem_block *block = gmem_block_new(&conf, NULL);
-	struct bench b = {.v = v, .gmem = gmem_new(), .wrap = true};
+	struct bench b = {.v = v, .gmem = gmem_new(), .block = block, .wrap = true};
 	struct gmem_range range = {.gpa = GPA(0), .size = RAM, .block = block};
 	struct vq_ring ring = {
 		/* A packed ring of whole chains: none is cut by its end. */
@@ -170,7 +178,6 @@ static void run_variant(const struct variant *v, int64_t ns)
 		.event_idx = true,
 	};
 
-	b.ram = gmem_block_hva(block);
 	b.vq = vq_new(b.gmem, 0, SIZE, 64, &host, &b);
 	qs_enter();
 	if (gmem_map_commit(b.gmem, &range, 1) < 0 ||

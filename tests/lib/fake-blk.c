@@ -9,6 +9,7 @@ struct fake_blk_queue {
 	struct fake_blk_queue *next;
 	struct blk_req *ready;   /* outcome is known, waits for the loop */
 	struct blk_req *backlog; /* came during a drain */
+	bool resetting;          /* the front is: nothing is parked */
 	struct loop_call call, restart;
 	struct loop_timer timer;
 };
@@ -83,7 +84,7 @@ static bool judge_locked(struct fake_blk *f, struct blk_req *r)
 	}
 	fault->count--;
 	r->result = fault->error;
-	return fault->park;
+	return fault->park && !to_queue(r->queue)->resetting;
 }
 
 static void drained(struct loop_call *c)
@@ -177,6 +178,7 @@ static void fake_submit(struct blk_queue *queue, struct blk_req *r)
 	g_assert_true(loop_is_current(queue->loop));
 	pthread_mutex_lock(&f->lock);
 	f->submitted[r->op]++;
+	to_queue(queue)->resetting = false;
 	accept_locked(f, r);
 	pthread_mutex_unlock(&f->lock);
 }
@@ -281,6 +283,7 @@ static void fake_cancel_parked(struct blk_queue *queue)
 	struct blk_req **p = &f->parked, *r;
 
 	pthread_mutex_lock(&f->lock);
+	to_queue(queue)->resetting = true;
 	while ((r = *p)) {
 		if (r->queue != queue) {
 			p = &r->next;

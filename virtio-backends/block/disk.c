@@ -30,6 +30,7 @@ struct disk_queue {
 	/* Of the queue's thread. */
 	unsigned in_flight; /* in the engine */
 	bool hold;          /* the disk is drained */
+	bool resetting;     /* the front is: nothing is parked */
 	struct req_list held, parked, cancelled;
 	struct blk_stats stats; /* written here, read by any thread */
 
@@ -218,6 +219,10 @@ static void failed(struct disk_queue *q, struct blk_req *r, int result)
 	struct disk *d = disk_of(q->base.blk);
 	enum blk_error_policy policy = verdict(d, r, result);
 
+	if (q->resetting) {
+		finish(r, -ECANCELED);
+		return;
+	}
 	raise_event(d, r, result, policy == BLK_ERROR_STOP);
 	if (policy == BLK_ERROR_STOP)
 		req_list_add(&q->parked, r);
@@ -252,6 +257,7 @@ void disk_complete(struct blk_req *r, int result)
 
 static void disk_submit(struct blk_queue *bq, struct blk_req *r)
 {
+	queue_of(bq)->resetting = false;
 	to_engine(queue_of(bq), r);
 }
 
@@ -278,6 +284,7 @@ static void disk_cancel_parked(struct blk_queue *bq)
 	struct disk_queue *q = queue_of(bq);
 	struct blk_req *r;
 
+	q->resetting = true;
 	while ((r = req_list_take(&q->parked)))
 		req_list_add(&q->cancelled, r);
 	if (q->cancelled.first)
