@@ -84,47 +84,46 @@ const struct state_desc kvm_irqchip_state = {.name = "irqchip",
 static const struct {
 	uint32_t index;
 	uint64_t reset;
-	bool keep; /* reset leaves it as it is */
+	uint64_t keep; /* bits that reset leaves as they are */
 } msr_table[] = {
-	{0x00000010, 0, true},                   /* IA32_TIME_STAMP_COUNTER */
-	{0x0000003b, 0, false},                  /* IA32_TSC_ADJUST */
-	{0x000006e0, 0, false},                  /* IA32_TSC_DEADLINE */
-	{0x0000009e, 0x30000, false},            /* IA32_SMBASE */
-	{0x000000e1, 0, false},                  /* IA32_UMWAIT_CONTROL */
-	{0x00000122, 0, false},                  /* IA32_TSX_CTRL */
-	{0x00000174, 0, false},                  /* IA32_SYSENTER_CS */
-	{0x00000175, 0, false},                  /* IA32_SYSENTER_ESP */
-	{0x00000176, 0, false},                  /* IA32_SYSENTER_EIP */
-	{0x000001a0, 1, false},                  /* IA32_MISC_ENABLE: fast strings */
-	{0x00000277, 0x0007040600070406, false}, /* IA32_PAT */
-	{0xc0000081, 0, false},                  /* IA32_STAR */
-	{0xc0000082, 0, false},                  /* IA32_LSTAR */
-	{0xc0000083, 0, false},                  /* IA32_CSTAR */
-	{0xc0000084, 0, false},                  /* IA32_FMASK */
-	{0xc0000102, 0, false},                  /* IA32_KERNEL_GS_BASE */
-	{0xc0000103, 0, false},                  /* IA32_TSC_AUX */
-	{0x00000048, 0, false},                  /* IA32_SPEC_CTRL */
-	{0x00000da0, 0, false},                  /* IA32_XSS */
-	{0x000002ff, 0, false},                  /* IA32_MTRR_DEF_TYPE */
-	{0x00000250, 0, false},                  /* IA32_MTRR_FIX64K_00000 */
-	{0x00000258, 0, false},                  /* IA32_MTRR_FIX16K_80000 */
-	{0x00000259, 0, false},                  /* IA32_MTRR_FIX16K_A0000 */
-	{0x00000268, 0, false},                  /* IA32_MTRR_FIX4K_C0000 … F8000 */
-	{0x00000269, 0, false}, {0x0000026a, 0, false}, {0x0000026b, 0, false},
-	{0x0000026c, 0, false}, {0x0000026d, 0, false}, {0x0000026e, 0, false},
-	{0x0000026f, 0, false}, {0x00000200, 0, false}, /* IA32_MTRR_PHYSBASE0, PHYSMASK0 … 7 */
-	{0x00000201, 0, false}, {0x00000202, 0, false}, {0x00000203, 0, false},
-	{0x00000204, 0, false}, {0x00000205, 0, false}, {0x00000206, 0, false},
-	{0x00000207, 0, false}, {0x00000208, 0, false}, {0x00000209, 0, false},
-	{0x0000020a, 0, false}, {0x0000020b, 0, false}, {0x0000020c, 0, false},
-	{0x0000020d, 0, false}, {0x0000020e, 0, false}, {0x0000020f, 0, false},
-	{0x4b564d00, 0, false}, /* MSR_KVM_WALL_CLOCK_NEW */
-	{0x4b564d01, 0, false}, /* MSR_KVM_SYSTEM_TIME_NEW */
-	{0x4b564d02, 0, false}, /* MSR_KVM_ASYNC_PF_EN */
-	{0x4b564d03, 0, false}, /* MSR_KVM_STEAL_TIME */
-	{0x4b564d04, 0, false}, /* MSR_KVM_PV_EOI_EN */
-	{0x4b564d05, 1, false}, /* MSR_KVM_POLL_CONTROL */
-	{0x4b564d06, 0, false}, /* MSR_KVM_ASYNC_PF_INT */
+	{0x00000010, 0, UINT64_MAX},         /* IA32_TIME_STAMP_COUNTER */
+	{0x0000003b, 0, 0},                  /* IA32_TSC_ADJUST */
+	{0x000006e0, 0, 0},                  /* IA32_TSC_DEADLINE */
+	{0x0000009e, 0x30000, 0},            /* IA32_SMBASE */
+	{0x000000e1, 0, 0},                  /* IA32_UMWAIT_CONTROL */
+	{0x00000122, 0, 0},                  /* IA32_TSX_CTRL */
+	{0x00000174, 0, 0},                  /* IA32_SYSENTER_CS */
+	{0x00000175, 0, 0},                  /* IA32_SYSENTER_ESP */
+	{0x00000176, 0, 0},                  /* IA32_SYSENTER_EIP */
+	{0x000001a0, 1, 0x1800},             /* IA32_MISC_ENABLE: fast strings; no BTS, no PEBS */
+	{0x00000277, 0x0007040600070406, 0}, /* IA32_PAT */
+	{0xc0000081, 0, 0},                  /* IA32_STAR */
+	{0xc0000082, 0, 0},                  /* IA32_LSTAR */
+	{0xc0000083, 0, 0},                  /* IA32_CSTAR */
+	{0xc0000084, 0, 0},                  /* IA32_FMASK */
+	{0xc0000102, 0, 0},                  /* IA32_KERNEL_GS_BASE */
+	{0xc0000103, 0, 0},                  /* IA32_TSC_AUX */
+	{0x00000048, 0, 0},                  /* IA32_SPEC_CTRL */
+	{0x00000da0, 0, 0},                  /* IA32_XSS */
+	{0x000002ff, 0, 0},                  /* IA32_MTRR_DEF_TYPE */
+	{0x00000250, 0, 0},                  /* IA32_MTRR_FIX64K_00000 */
+	{0x00000258, 0, 0},                  /* IA32_MTRR_FIX16K_80000 */
+	{0x00000259, 0, 0},                  /* IA32_MTRR_FIX16K_A0000 */
+	{0x00000268, 0, 0},                  /* IA32_MTRR_FIX4K_C0000 … F8000 */
+	{0x00000269, 0, 0}, {0x0000026a, 0, 0}, {0x0000026b, 0, 0}, {0x0000026c, 0, 0},
+	{0x0000026d, 0, 0}, {0x0000026e, 0, 0}, {0x0000026f, 0, 0},
+	{0x00000200, 0, 0}, /* IA32_MTRR_PHYSBASE0, PHYSMASK0 … 7 */
+	{0x00000201, 0, 0}, {0x00000202, 0, 0}, {0x00000203, 0, 0}, {0x00000204, 0, 0},
+	{0x00000205, 0, 0}, {0x00000206, 0, 0}, {0x00000207, 0, 0}, {0x00000208, 0, 0},
+	{0x00000209, 0, 0}, {0x0000020a, 0, 0}, {0x0000020b, 0, 0}, {0x0000020c, 0, 0},
+	{0x0000020d, 0, 0}, {0x0000020e, 0, 0}, {0x0000020f, 0, 0},
+	{0x4b564d00, 0, 0}, /* MSR_KVM_WALL_CLOCK_NEW */
+	{0x4b564d01, 0, 0}, /* MSR_KVM_SYSTEM_TIME_NEW */
+	{0x4b564d02, 0, 0}, /* MSR_KVM_ASYNC_PF_EN */
+	{0x4b564d03, 0, 0}, /* MSR_KVM_STEAL_TIME */
+	{0x4b564d04, 0, 0}, /* MSR_KVM_PV_EOI_EN */
+	{0x4b564d05, 1, 0}, /* MSR_KVM_POLL_CONTROL */
+	{0x4b564d06, 0, 0}, /* MSR_KVM_ASYNC_PF_INT */
 };
 
 _Static_assert(ARRAY_SIZE(msr_table) <= MSRS, "the state has room for every MSR");
@@ -410,10 +409,9 @@ static void vcpu_hw_reset(struct vcpu *c, struct vcpu_hw *hw, const struct accel
 	hw->mp_state.mp_state = first ? KVM_MP_STATE_RUNNABLE : KVM_MP_STATE_UNINITIALIZED;
 	lapic_reset(&hw->lapic, first);
 	for (size_t i = 0; i < ARRAY_SIZE(msr_table); i++) {
-		if (!msr_table[i].keep)
-			hw->msrs[i].value = msr_table[i].reset;
-		else
-			hw->msrs[i].present = 0;
+		hw->msrs[i].value = (hw->msrs[i].value & msr_table[i].keep) | msr_table[i].reset;
+		if (msr_table[i].keep == UINT64_MAX)
+			hw->msrs[i].present = 0; /* not written: time goes on */
 		/* No firmware sets MTRRs up for a direct boot: enabled, write-back everywhere. */
 		if (direct && msr_table[i].index == 0x2ff)
 			hw->msrs[i].value = 0x806;
@@ -456,9 +454,21 @@ static int irqchip_reset(struct kvm *k)
 	return irqchip_set(k, hw, false);
 }
 
+/* KVM begins without fast strings, and Linux then does without REP MOVSB. */
+static int enable_fast_strings(struct vcpu *c)
+{
+	struct msr_value m = {.index = 0x1a0};
+	int err = msr_access(c, KVM_GET_MSRS, &m);
+
+	if (err < 0 || !m.present || m.value & 1)
+		return err;
+	m.value |= 1;
+	return msr_set(c, m);
+}
+
 /*
- * A fresh VM already is in reset state: vCPUs as the architecture says, chips empty. Nothing but a direct boot's start then
- * costs a system call.
+ * A fresh VM otherwise is in reset state: vCPUs as the architecture says, chips empty. Only a direct boot's start costs
+ * more system calls.
  */
 static int first_start(struct kvm *k, const struct accel_cpu_start *start)
 {
@@ -470,10 +480,12 @@ static int first_start(struct kvm *k, const struct accel_cpu_start *start)
 		.rflags = 2};
 	struct msr_value mtrr = {.index = 0x2ff, .value = 0x806};
 	struct kvm_sregs sregs = {};
-	int err;
+	int err = 0;
 
-	if (start->mode == ACCEL_CPU_RESET)
-		return 0;
+	for (unsigned i = 0; i < k->n_vcpus && !err; i++)
+		err = enable_fast_strings(&k->vcpus[i]);
+	if (err < 0 || start->mode == ACCEL_CPU_RESET)
+		return err;
 	err = kvm_ioctl(c->fd, KVM_GET_SREGS, &sregs);
 	if (err < 0)
 		return err;

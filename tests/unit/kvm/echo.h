@@ -16,7 +16,7 @@
 
 static inline void echo_access(struct rig *r, struct rig_access *a)
 {
-	if (a->space != BUS_PIO || a->offset != 0x50 || a->size != 4)
+	if (a->offset != (a->space == BUS_PIO ? 0x50 : 0x550) || a->size != 4)
 		r->test[ECHO_WRONG]++;
 	if (a->write) {
 		if (!r->test[ECHO_OWED] || a->value != (uint32_t)r->test[ECHO_GIVEN])

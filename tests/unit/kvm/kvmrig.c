@@ -270,6 +270,29 @@ static void paused(void *opaque)
 	*(bool *)opaque = true;
 }
 
+void rig_stuck(struct rig *r, const char *waits_for, const char *file, int line)
+{
+	int64_t end = loop_now() + NSEC_PER_SEC;
+	struct kvm_sregs sregs = {};
+	struct kvm_regs regs = {};
+	uint64_t n[KVM_EXITS_N];
+	bool stopped = false;
+
+	r->accel->ops->pause(r->accel, paused, &stopped);
+	while (!stopped && loop_now() < end)
+		loop_iterate(r->loop, 1);
+	if (stopped) {
+		spy_ioctl(spy.vcpu_fd[0], KVM_GET_REGS, &regs);
+		spy_ioctl(spy.vcpu_fd[0], KVM_GET_SREGS, &sregs);
+	}
+	kvm_exit_counts(r->accel, 0, n);
+	g_printerr("%s:%d: waited in vain for %s\n%s, cs 0x%x rip 0x%llx rflags 0x%llx cr2 0x%llx; "
+		   "exits: %" G_GUINT64_FORMAT " io, %" G_GUINT64_FORMAT " other; event: %s\n",
+		file, line, waits_for, stopped ? "stopped" : "does not stop", sregs.cs.selector,
+		regs.rip, regs.rflags, sregs.cr2, n[KVM_EXITS_IO], n[KVM_EXITS_OTHER], r->detail);
+	abort();
+}
+
 void rig_pause(struct rig *r)
 {
 	bool stopped = false;

@@ -86,14 +86,19 @@ void rig_pause(struct rig *r); /* waits for the answer */
 void rig_reset(struct rig *r);
 
 /* Turns the loop until @cond; fails the test after 20 s. */
-#define rig_wait(r, cond)                                                               \
-	do {                                                                            \
-		int64_t rig_wait_end = loop_now() + 20 * NSEC_PER_SEC;                  \
-		while (!(cond)) {                                                       \
-			g_assert_true(loop_now() < rig_wait_end || !"in time: " #cond); \
-			loop_iterate((r)->loop, 1);                                     \
-		}                                                                       \
+#define rig_wait(r, cond)                                                  \
+	do {                                                               \
+		int64_t rig_wait_end = loop_now() + 20 * NSEC_PER_SEC;     \
+		while (!(cond)) {                                          \
+			if (loop_now() > rig_wait_end)                     \
+				rig_stuck((r), #cond, __FILE__, __LINE__); \
+			loop_iterate((r)->loop, 1);                        \
+		}                                                          \
 	} while (0)
+
+/* Shows where vCPU 0 is and fails the test. */
+void rig_stuck(struct rig *r, const char *waits_for, const char *file, int line)
+	__attribute__((noreturn));
 
 /* Runs until the program has reported @n times in all, then pauses. */
 void rig_run_until_done(struct rig *r, unsigned n);

@@ -65,6 +65,10 @@ static struct snapshot *take_snapshot(void)
 
 	get(fd, KVM_GET_REGS, &s->regs);
 	get(fd, KVM_GET_SREGS, &s->sregs);
+	/* VT-x and AMD-V begin differently: a busy TSS of 16 or of 32 bits; accessed or not. */
+	s->sregs.tr.type |= 8;
+	s->sregs.cs.type |= 1;
+	s->sregs.ss.type |= 1;
 	get(fd, KVM_GET_DEBUGREGS, &s->debugregs);
 	get(fd, KVM_GET_VCPU_EVENTS, &s->events);
 	get(fd, KVM_GET_MP_STATE, &s->mp_state);
@@ -163,6 +167,7 @@ static void test_reset_state(void)
 	g_assert_cmphex(s->sregs.idt.limit, ==, 0xffff);
 	g_assert_cmphex(s->sregs.apic_base, ==, 0xfee00900);
 	g_assert_cmphex(s->msrs[2], ==, 0x0007040600070406);
+	g_assert_cmphex(s->msrs[3] & 1, ==, 1);
 	g_assert_cmphex(*(const uint32_t *)(const void *)(s->lapic.regs + 0xf0), ==, 0xff);
 	g_assert_cmphex(*(const uint16_t *)(const void *)s->fpu, ==, 0x37f);
 	g_assert_cmphex(*(const uint32_t *)(const void *)(s->fpu + 24), ==, 0x1f80);
