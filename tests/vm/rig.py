@@ -43,8 +43,8 @@ class Rig:
             **more,
         }
 
-    def start(self, spec, **how):
-        return Vm(self, spec, **how)
+    def start(self, spec, *options, **how):
+        return Vm(self, spec, *options, **how)
 
     def run(self, spec, *options, timeout=DEADLINE):
         """To the end: what it printed, what it complained about, its status."""
