@@ -99,6 +99,7 @@ static void test_self(void)
 {
 	struct child child = run_in_child(signal_self, NULL);
 
+	g_test_message("%s", child.output);
 	g_assert_cmpint(child.status, ==, 0);
 	g_free(child.output);
 }

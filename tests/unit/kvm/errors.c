@@ -82,12 +82,6 @@ static bool no_immediate_exit(unsigned long request, unsigned long arg, int *ret
 	return request == KVM_CHECK_EXTENSION && arg == KVM_CAP_IMMEDIATE_EXIT;
 }
 
-static bool no_irqfd(unsigned long request, unsigned long arg, int *ret)
-{
-	*ret = 0;
-	return request == KVM_CHECK_EXTENSION && arg == KVM_CAP_IRQFD;
-}
-
 static bool virtualization_off(unsigned long request, unsigned long arg, int *ret)
 {
 	*ret = -EOPNOTSUPP;
@@ -138,7 +132,6 @@ static const struct {
 	{"old-api", FAULT(old_api, VMMD_ERROR_UNSUPPORTED), "API version 11, 12 is needed"},
 	{"immediate-exit", FAULT(no_immediate_exit, VMMD_ERROR_UNSUPPORTED),
 		"lacks KVM_CAP_IMMEDIATE_EXIT"},
-	{"irqfd", FAULT(no_irqfd, VMMD_ERROR_UNSUPPORTED), "lacks KVM_CAP_IRQFD"},
 	{"off", FAULT(virtualization_off, VMMD_ERROR_UNSUPPORTED), "VT-x or AMD-V is off"},
 	{"taken", FAULT(virtualization_taken, VMMD_ERROR_UNSUPPORTED),
 		"taken by another hypervisor"},

@@ -69,7 +69,7 @@ static const struct {
 	{"stat by path", 0, SYS_newfstatat, {AT_FDCWD}},
 
 	{"accept4", M, SYS_accept4, {NO_FD}},
-	{"eventfd2", M, SYS_eventfd2, {0, -1}},
+	{"eventfd2", M | V, SYS_eventfd2, {0, -1}},
 	{"io_setup", M, SYS_io_setup, {0, 0}},
 	{"fcntl F_GETFL", M, SYS_fcntl, {NO_FD, F_GETFL}},
 	{"fcntl F_SETOWN", 0, SYS_fcntl, {NO_FD, F_SETOWN}},
