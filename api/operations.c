@@ -62,8 +62,8 @@ static const struct prop op_vm_props[] = {
 	NUMBER("cpus", struct op_vm, cpus, "virtual CPUs"),
 	PROP_SIZE("memory", struct op_vm, memory, 0, UINT64_MAX, 0, "bytes of guest memory"),
 	PROP_STR("reason", struct op_vm, reason, 0, NULL, "why it is in this state"),
-	PROP_OBJECT("spec", struct op_vm, spec, &vm_spec_table, 0,
-		"its definition; absent in lists"),
+	PROP_OBJECT(
+		"spec", struct op_vm, spec, &vm_spec_table, 0, "its definition; absent in lists"),
 	PROP_END,
 };
 TABLE(op_vm, "vm-info", struct op_vm, "A VM and what it does");
