@@ -324,7 +324,7 @@ static bool start(struct daemon *d, GError **error)
 
 int main(int argc, char **argv)
 {
-	struct daemon d = {.options = {.request_s = 30, .stop_s = 10}};
+	static struct daemon d = {.options = {.request_s = 30, .stop_s = 10}};
 	g_autoptr(GError) e = NULL;
 
 	signal(SIGPIPE, SIG_IGN);

@@ -153,7 +153,9 @@ static void test_calls(struct fixture *f, const void *data)
 		"paused\","
 		"\"data\":{\"code\":\"state\",\"message\":\"the VM is paused\"}}}");
 	say(fd, "{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"stats\"}\n");
-	expect(f, fd, "{\"jsonrpc\":\"2.0\",\"id\":5,\"result\":{\"guest-ns\":7}}");
+	expect(f, fd,
+		"{\"jsonrpc\":\"2.0\",\"id\":5,\"result\":{\"guest-ns\":7,\"cpus\":[],"
+		"\"disks\":[],\"nics\":[],\"devices\":[]}}");
 	close(fd);
 }
 

@@ -383,8 +383,9 @@ static void test_files(void)
 	g_assert_true(vm_spec_foreach_file(s, gather_file, all, NULL));
 	expect = g_strdup_printf(
 		"/boot/kernel=/boot/vmlinuz:%x /boot/initrd=/boot/initrd:%x "
-		"/disks/0/file=/var/root.img:%x /serials/1/chardev/path=/tmp/log:%x ",
-		O_RDONLY, O_RDONLY, O_RDWR | O_DIRECT, O_WRONLY | O_APPEND | O_CREAT);
+		"/disks/0/file=/var/root.img:%x /serials/0/chardev/listen=/run/x:%x "
+		"/serials/1/chardev/path=/tmp/log:%x ",
+		O_RDONLY, O_RDONLY, O_RDWR | O_DIRECT, O_RDONLY, O_WRONLY | O_APPEND | O_CREAT);
 	g_assert_cmpstr(all->str, ==, expect);
 	g_clear_pointer(&s->boot->initrd.path, g_free);
 	g_assert_false(vm_spec_foreach_file(s, gather_file, all, &e));
