@@ -58,10 +58,10 @@ static const char *const vm_states[] = {
 static const struct prop op_vm_props[] = {
 	PROP_VM_NAME(struct op_vm),
 	PROP_ENUM("state", struct op_vm, state, vm_states, OP_VM_STOPPED, "what it does now"),
-	PROP_STR("reason", struct op_vm, reason, 0, NULL, "why it is in this state"),
 	NUMBER("pid", struct op_vm, pid, "its process; 0: none"),
 	NUMBER("cpus", struct op_vm, cpus, "virtual CPUs"),
 	PROP_SIZE("memory", struct op_vm, memory, 0, UINT64_MAX, 0, "bytes of guest memory"),
+	PROP_STR("reason", struct op_vm, reason, 0, NULL, "why it is in this state"),
 	PROP_OBJECT(
 		"spec", struct op_vm, spec, &vm_spec_table, 0, "its definition; absent in lists"),
 	PROP_END,

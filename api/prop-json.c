@@ -436,3 +436,15 @@ struct json_object *prop_encode(const struct prop_table *t, const void *obj, uns
 	}
 	return to;
 }
+
+struct json_object *prop_value_of_text(const struct prop *p, const char *text)
+{
+	guint64 number;
+
+	if (p && p->type == PROP_TYPE_BOOL && (!strcmp(text, "true") || !strcmp(text, "false")))
+		return json_object_new_boolean(*text == 't');
+	if (p && p->type >= PROP_TYPE_U8 && p->type <= PROP_TYPE_U64 &&
+		g_ascii_string_to_unsigned(text, 10, 0, UINT64_MAX, &number, NULL))
+		return json_object_new_uint64(number);
+	return json_object_new_string(text);
+}

@@ -47,6 +47,13 @@ void *prop_decode(
 struct json_object *prop_encode(const struct prop_table *t, const void *obj, unsigned flags);
 
 /*
+ * The JSON value that @text, from a query or a command line, stands for as the value of @p: a
+ * boolean or an integer where it is one, else a string, which decoding judges. @p may be NULL. The
+ * caller puts it.
+ */
+struct json_object *prop_value_of_text(const struct prop *p, const char *text);
+
+/*
  * The JSON schema of @t itself. References to other tables are "@ref_prefix" + their name; the
  * tables so named are added to the object @defs with their schemas. The caller puts the result.
  */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/json.h"
+#include "api/prop-json.h"
 #include "api/wire-error.h"
 
 #define PATH_MAX_BYTES  1024
@@ -102,24 +103,6 @@ static bool take_path(struct rest_match *m, const char *path, GError **error)
 	}
 }
 
-/*
- * The text of a query as the JSON value that its property takes; what does not fit stays a string
- * and is refused later.
- */
-static struct json_object *query_value(
-	const struct operation *op, const char *key, const char *value)
-{
-	const struct prop *p = op->params ? prop_find(op->params, key) : NULL;
-	guint64 number;
-
-	if (p && p->type == PROP_TYPE_BOOL && (!strcmp(value, "true") || !strcmp(value, "false")))
-		return json_object_new_boolean(*value == 't');
-	if (p && p->type >= PROP_TYPE_U8 && p->type <= PROP_TYPE_U64 &&
-		g_ascii_string_to_unsigned(value, 10, 0, UINT64_MAX, &number, NULL))
-		return json_object_new_uint64(number);
-	return json_object_new_string(value);
-}
-
 static bool take_once(
 	struct rest_match *m, const char *key, struct json_object *value, GError **error)
 {
@@ -138,6 +121,7 @@ static bool take_once(
 
 static bool take_query(struct rest_match *m, const char *query, GError **error)
 {
+	const struct prop_table *t = m->op->params;
 	GUriParamsIter it;
 	char *key, *value;
 	bool ok = true;
@@ -147,8 +131,10 @@ static bool take_query(struct rest_match *m, const char *query, GError **error)
 		return refuse(error, m, 414, "the query is too long");
 	g_uri_params_iter_init(&it, query, -1, "&", G_URI_PARAMS_WWW_FORM);
 	while (ok && g_uri_params_iter_next(&it, &key, &value, &e)) {
+		const struct prop *prop = t ? prop_find(t, key) : NULL;
+
 		if (g_utf8_validate(key, -1, NULL) && g_utf8_validate(value, -1, NULL))
-			ok = take_once(m, key, query_value(m->op, key, value), error);
+			ok = take_once(m, key, prop_value_of_text(prop, value), error);
 		else
 			ok = refuse(error, m, 400, "the query is not UTF-8");
 		g_free(key);

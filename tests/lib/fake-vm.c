@@ -8,7 +8,7 @@
  *	refuse	 "error: …" instead of starting	   mute	   never says that it runs
  *	die	 exits before it says anything	   deaf	   does not serve its control socket
  *	stubborn neither stops nor obeys SIGTERM   babble  sends garbage on its control socket
- *	paused	 begins paused
+ *	paused	 begins paused			   rude	   refuses with what a terminal would obey
  *
  * The guest is a console that understands a line each: poweroff, panic, abort, disk (the first line
  * of the first disk's file), flood (1 MiB of output); it echoes everything else.
@@ -370,6 +370,10 @@ int main(int argc, char **argv)
 	}
 	if (has_habit("refuse")) {
 		tell_ready("error: /boot/kernel: the kernel is not one\n");
+		return 1;
+	}
+	if (has_habit("rude")) {
+		tell_ready("error: \033[2Jrude\n");
 		return 1;
 	}
 	if (has_habit("stubborn"))

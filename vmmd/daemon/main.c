@@ -101,20 +101,15 @@ static bool parse_options(struct options *o, int *argc, char ***argv, GError **e
 	return true;
 }
 
-/* In the build tree the programs lie in folders of their own. */
+/* Beside this program in the build tree, else where it is installed. */
 static char *find_vmm(void)
 {
-	static const char *const places[] = {"vmmd-vm", "../vm/vmmd-vm", "../libexec/vmmd/vmmd-vm"};
 	g_autofree char *self = g_file_read_link("/proc/self/exe", NULL);
 	g_autofree char *dir = self ? g_path_get_dirname(self) : g_strdup(".");
+	g_autofree char *beside = g_build_filename(dir, "vmmd-vm", NULL);
 
-	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
-		g_autofree char *path = g_build_filename(dir, places[i], NULL);
-
-		if (access(path, X_OK) == 0)
-			return g_steal_pointer(&path);
-	}
-	return g_build_filename(dir, places[0], NULL);
+	return access(beside, X_OK) == 0 ? g_steal_pointer(&beside)
+					 : g_strdup(VMMD_LIBEXECDIR "/vmmd-vm");
 }
 
 /* What was left out; paths become absolute, because VM processes run elsewhere. */
@@ -321,7 +316,7 @@ static bool start(struct daemon *d, GError **error)
 		!registry_open(&d->registry, d->options.state_dir, &d->launch, error))
 		return false;
 	await_adoption(d);
-	if (!serve_rest(d, error) || !serve_rpc(d, error))
+	if (!serve_rpc(d, error) || !serve_rest(d, error))
 		return false;
 	registry_autostart(&d->registry);
 	return true;
@@ -333,7 +328,7 @@ int main(int argc, char **argv)
 	g_autoptr(GError) e = NULL;
 
 	signal(SIGPIPE, SIG_IGN);
-	umask(0077);
+	umask(0022); /* folders that others must pass; what is secret is made so */
 	qs_thread_init();
 	if (!parse_options(&d.options, &argc, &argv, &e)) {
 		fprintf(stderr, "vmmd: %s\n", e->message);

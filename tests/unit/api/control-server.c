@@ -154,8 +154,8 @@ static void test_calls(struct fixture *f, const void *data)
 		"\"data\":{\"code\":\"state\",\"message\":\"the VM is paused\"}}}");
 	say(fd, "{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"stats\"}\n");
 	expect(f, fd,
-		"{\"jsonrpc\":\"2.0\",\"id\":5,\"result\":{\"guest-ns\":7,\"cpus\":[],\"disks\":[],"
-		"\"nics\":[],\"devices\":[]}}");
+		"{\"jsonrpc\":\"2.0\",\"id\":5,\"result\":{\"guest-ns\":7,\"cpus\":[],"
+		"\"disks\":[],\"nics\":[],\"devices\":[]}}");
 	close(fd);
 }
 

@@ -406,6 +406,86 @@ def test_autostart(d):
     equal(d.vm("yes")["state"], "stopped")
 
 
+def test_killed_under_load(d):
+    """Whatever was acknowledged is there after each kill, no VM notices, and nothing is there that nobody asked for."""
+    d.start()
+    d.define("steady")
+    pid = d.act("steady", "start")["pid"]
+    known, stop = set(), threading.Event()
+    asked = set()
+
+    def load(worker):
+        n = 0
+        while not stop.is_set():
+            name = "w%d-%d" % (worker, n)
+            asked.add(name)
+            try:
+                if d.request("POST", "/v1/vms", {"name": name}).status == 201:
+                    known.add(name)
+                if n % 3 == 0 and name in known:
+                    known.discard(name)
+                    d.request("DELETE", "/v1/vms/" + name)
+                    asked.discard(name)
+            except (OSError, EOFError):
+                pass
+            n += 1
+
+    for round_ in range(10):
+        workers = [threading.Thread(target=load, args=(w + 10 * round_,)) for w in range(3)]
+        for w in workers:
+            w.start()
+        wait_for("some definitions", lambda: len(known) > 10 * (round_ + 1))
+        d.kill()
+        stop.set()
+        for w in workers:
+            w.join()
+        stop.clear()
+        d.start()
+        vms = {vm["name"]: vm for vm in d.ok("GET", "/v1/vms")["vms"]}
+        equal(known - set(vms), set())
+        equal([name for name, vm in vms.items() if vm["state"] == "quarantined"], [])
+        equal((vms["steady"]["state"], vms["steady"]["pid"]), ("running", pid))
+    equal([f for f in os.listdir(os.path.join(d.state, "vms")) if not f.endswith(".json")], [])
+
+
+def test_socket_activation(d):
+    """Sockets of systemd are taken by name, and it is told when the daemon is ready."""
+    listener, notify = socket.socket(socket.AF_UNIX), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    listener.bind(d.socket)
+    listener.listen(4)
+    notify.bind(os.path.join(d.dir, "notify"))
+    notify.settimeout(DEADLINE)
+    early = Connection(d.socket)
+    early.send(b"GET /v1/vms HTTP/1.1\r\nHost: x\r\n\r\n")
+    command = 'exec 3<&%d; LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=vmmd.socket exec "$@"' % listener.fileno()
+    d.process = subprocess.Popen(
+        ["sh", "-c", command, "sh", d.vmmd, "--socket", "/nowhere/x", "--rpc-socket", d.rpc_socket,
+         "--state-dir", d.state, "--run-dir", d.run, "--vmm", d.vmm],
+        pass_fds=[listener.fileno()], env={**os.environ, "NOTIFY_SOCKET": os.path.join(d.dir, "notify")},
+        stdin=subprocess.DEVNULL, stderr=d.log)
+    equal(notify.recv(4096), b"READY=1")
+    equal(early.receive().status, 200)
+    d.define("a")
+    pid = d.act("a", "start")["pid"]
+    with open("/proc/%d/environ" % pid, "rb") as f:
+        environ = f.read()
+    assert b"LISTEN_" not in environ and b"NOTIFY_SOCKET" not in environ, environ
+    d.terminate()
+    equal(notify.recv(4096), b"STOPPING=1")
+    assert process_exists(pid)
+
+
+def test_who_may_connect(d):
+    d.start()
+    for path in (d.socket, d.rpc_socket):
+        equal(os.stat(path).st_mode & 0o777, 0o660)
+    equal(os.stat(os.path.join(d.state, "vms")).st_mode & 0o777, 0o700)
+    d.define("a")
+    d.act("a", "start")
+    equal(os.stat(os.path.join(d.run, "vms", "a")).st_mode & 0o777, 0o700)
+    equal(os.stat(os.path.join(d.state, "vms", "a.json")).st_mode & 0o777, 0o600)
+
+
 # ---- consoles ----
 
 def test_console_is_shared(d):
