@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Epochs: a global counter moves on with every deferral, a reader publishes the epoch in which its section began. What
- * was deferred in epoch e is free to go when every open section began later than e.
+ * Each thread counts the beginnings and ends of its sections: odd means inside. A grace period begins with a look at all
+ * counts, and is over when each thread was outside then, or has moved on since. What was deferred before it
+ * began is free to go then; what is deferred meanwhile waits for the next one.
  *
  *	reader				writer
- *	e = load epoch			unlink the table
- *	active = e (full barrier)	tag = epoch++ (full barrier)
- *	load table			scan: all active are 0 or > tag → free
+ *	count++ (odd)			unlink the table
+ *	light fence			heavy fence
+ *	load table			look at all counts … look again → free
+ *	count++ (even)
  *
- * Either the scan sees the reader's active, or the reader's load of the table comes after the scan and so after the
- * unlinking. A reader that read epoch > tag has seen the increment and with it the unlinking.
+ * Either the first look sees the reader inside, or the reader's load of the table comes after it and so after the
+ * unlinking. A reader touches nothing but its own count.
  */
 #include "base/qs.h"
 
@@ -17,33 +19,36 @@
 #include <pthread.h>
 #include <time.h>
 
-/* A thread's record; active is written by its thread and read by all, so it has a cache line of its own. */
+#include "base/fence.h"
+
+/* A thread's record; count is written by its thread and read by all, so it has a cache line of its own. */
 struct qs_thread {
-	_Alignas(64) uint64_t active; /* atomic: epoch in which the section began, 0 outside */
+	_Alignas(64) uint64_t count; /* atomic */
 	unsigned nesting;
 	unsigned registrations;
+	bool cheap_fence; /* fence_init() */
+	uint64_t seen;    /* lock: count when the grace period began */
 	struct qs_thread *next;
 };
 
 struct deferred {
 	struct deferred *next;
-	uint64_t tag;
 	void *ptr;
 	void (*fn)(void *ptr);
 };
-
-static uint64_t epoch = 1; /* atomic */
 
 static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t idle; /* running went to 0 */
 	struct qs_thread *threads;
-	struct deferred *first, **last; /* ascending tags */
+	uint64_t begun, over;           /* grace periods; equal when none is under way */
+	struct deferred *waiting;       /* for the one under way */
+	struct deferred *fresh, **last; /* for the next one */
 	unsigned running;               /* threads that are calling deferred functions */
 } qs = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
 	.idle = PTHREAD_COND_INITIALIZER,
-	.last = &qs.first,
+	.last = &qs.fresh,
 };
 
 static __thread struct qs_thread self;
@@ -52,7 +57,9 @@ void qs_thread_init(void)
 {
 	if (self.registrations++)
 		return;
+	self.cheap_fence = fence_init();
 	pthread_mutex_lock(&qs.lock);
+	self.seen = 0;
 	self.next = qs.threads;
 	qs.threads = &self;
 	pthread_mutex_unlock(&qs.lock);
@@ -72,73 +79,102 @@ void qs_thread_done(void)
 	pthread_mutex_unlock(&qs.lock);
 }
 
-__hot_path void qs_enter(void)
+__access_path(2) void qs_enter(void)
 {
 	if (self.nesting++)
 		return;
 	g_assert(self.registrations);
-	/* An exchange is a full barrier, and unlike a fence it is seen by the thread sanitizer. */
-	__atomic_exchange_n(
-		&self.active, __atomic_load_n(&epoch, __ATOMIC_ACQUIRE), __ATOMIC_SEQ_CST);
+	__atomic_store_n(&self.count, self.count + 1, __ATOMIC_RELAXED);
+	fence_light(self.cheap_fence);
 }
 
-__hot_path void qs_leave(void)
+__access_path(2) void qs_leave(void)
 {
 	g_assert(self.nesting);
 	if (--self.nesting == 0)
-		__atomic_store_n(&self.active, 0, __ATOMIC_RELEASE);
+		__atomic_store_n(&self.count, self.count + 1, __ATOMIC_RELEASE);
 }
 
-/* Epoch of the longest open section, UINT64_MAX when there is none. */
-static uint64_t oldest_section_locked(void)
+/* ---- grace periods ---- */
+
+static uint64_t count_of(const struct qs_thread *t)
 {
-	uint64_t oldest = UINT64_MAX;
+	return __atomic_load_n(&t->count, __ATOMIC_ACQUIRE);
+}
 
-	for (struct qs_thread *t = qs.threads; t; t = t->next) {
-		uint64_t e = __atomic_load_n(&t->active, __ATOMIC_SEQ_CST);
+static bool are_others_locked(void)
+{
+	return qs.threads && (qs.threads != &self || qs.threads->next);
+}
 
-		if (e && e < oldest)
-			oldest = e;
+static void begin_locked(void)
+{
+	qs.begun++;
+	qs.waiting = qs.fresh;
+	qs.fresh = NULL;
+	qs.last = &qs.fresh;
+	if (are_others_locked())
+		fence_heavy();
+	for (struct qs_thread *t = qs.threads; t; t = t->next)
+		t->seen = count_of(t);
+}
+
+static bool is_over_locked(void)
+{
+	for (const struct qs_thread *t = qs.threads; t; t = t->next) {
+		if (t->seen % 2 && count_of(t) == t->seen)
+			return false;
 	}
-	return oldest;
+	return true;
 }
 
-/* Takes what no section can see any more off the list. */
-static struct deferred *take_ready_locked(void)
+/* Ends the period under way if it is over; the list of what is free to go then, which may be empty. */
+static bool end_locked(struct deferred **ret)
 {
-	uint64_t oldest = oldest_section_locked();
-	struct deferred *ready = qs.first, **end = &qs.first;
-
-	while (*end && (*end)->tag < oldest)
-		end = &(*end)->next;
-	if (end == &qs.first)
-		return NULL;
-	qs.first = *end;
-	*end = NULL;
-	if (!qs.first)
-		qs.last = &qs.first;
-	return ready;
+	if (qs.over == qs.begun || !is_over_locked())
+		return false;
+	qs.over = qs.begun;
+	*ret = qs.waiting;
+	qs.waiting = NULL;
+	return true;
 }
 
-static void run_ready(void)
+static void call_all(struct deferred *d)
 {
-	struct deferred *d, *next;
-
-	pthread_mutex_lock(&qs.lock);
-	d = take_ready_locked();
-	qs.running++;
-	pthread_mutex_unlock(&qs.lock);
+	struct deferred *next;
 
 	for (; d; d = next) {
 		next = d->next;
 		d->fn(d->ptr);
 		g_free(d);
 	}
+}
 
-	pthread_mutex_lock(&qs.lock);
-	if (--qs.running == 0)
-		pthread_cond_broadcast(&qs.idle);
-	pthread_mutex_unlock(&qs.lock);
+/*
+ * Goes on as far as readers allow, until period @target is over or, short of that, nothing is waiting. Lock held, but given
+ * up while functions are called. True when @target is over.
+ */
+static bool advance_locked(uint64_t target)
+{
+	struct deferred *ready;
+
+	for (;;) {
+		if (qs.over == qs.begun) {
+			if (qs.over >= target && !qs.fresh)
+				return true;
+			begin_locked();
+		}
+		if (!end_locked(&ready))
+			return qs.over >= target;
+		if (!ready)
+			continue;
+		qs.running++;
+		pthread_mutex_unlock(&qs.lock);
+		call_all(ready);
+		pthread_mutex_lock(&qs.lock);
+		if (--qs.running == 0)
+			pthread_cond_broadcast(&qs.idle);
+	}
 }
 
 void qs_defer(void *ptr, void (*fn)(void *ptr))
@@ -146,34 +182,32 @@ void qs_defer(void *ptr, void (*fn)(void *ptr))
 	struct deferred *d = g_new(struct deferred, 1);
 
 	*d = (struct deferred){.ptr = ptr, .fn = fn};
-	if (!self.nesting)
-		run_ready();
 	pthread_mutex_lock(&qs.lock);
-	d->tag = __atomic_fetch_add(&epoch, 1, __ATOMIC_SEQ_CST);
+	if (!self.nesting)
+		advance_locked(0);
 	*qs.last = d;
 	qs.last = &d->next;
+	/* At once, so that sections which begin later do not hold it back. */
+	if (qs.over == qs.begun)
+		begin_locked();
 	pthread_mutex_unlock(&qs.lock);
 }
 
 void qs_flush(void)
 {
 	static const struct timespec nap = {.tv_nsec = 20 * NSEC_PER_USEC};
-	uint64_t tag = __atomic_fetch_add(&epoch, 1, __ATOMIC_SEQ_CST);
-	bool open;
+	uint64_t target;
 
 	g_assert(!self.nesting);
-	/* A wake-up by the reader would cost each qs_leave() a barrier; sections are short, so look again. */
-	for (;;) {
-		pthread_mutex_lock(&qs.lock);
-		open = oldest_section_locked() <= tag;
-		pthread_mutex_unlock(&qs.lock);
-		if (!open)
-			break;
-		nanosleep(&nap, NULL);
-	}
-	run_ready();
-
 	pthread_mutex_lock(&qs.lock);
+	/* One that is under way may have begun before what was deferred last. */
+	target = qs.begun + 1;
+	/* A wake-up by the reader would cost each qs_leave() a barrier; sections are short, so look again. */
+	while (!advance_locked(target)) {
+		pthread_mutex_unlock(&qs.lock);
+		nanosleep(&nap, NULL);
+		pthread_mutex_lock(&qs.lock);
+	}
 	while (qs.running)
 		pthread_cond_wait(&qs.idle, &qs.lock);
 	pthread_mutex_unlock(&qs.lock);

@@ -9,6 +9,13 @@
 #include "devmodel/bus/internal.h"
 #include "devmodel/bus/trace.gen.h"
 
+static uint64_t new_generation(void)
+{
+	static uint64_t last; /* atomic */
+
+	return __atomic_add_fetch(&last, 1, __ATOMIC_RELAXED);
+}
+
 struct bus *bus_new(
 	struct accel *accel, struct gmem *gmem, struct clocks *clocks, struct loop *loop)
 {
@@ -24,6 +31,7 @@ struct bus *bus_new(
 	b->layout = layout_new();
 	for (enum bus_space space = 0; space < BUS_SPACES; space++)
 		b->tables[space] = dispatch_new(nothing);
+	b->generation = new_generation();
 	return b;
 }
 
@@ -129,10 +137,15 @@ static void publish(struct bus *b, enum bus_space space, const GArray *flats)
 {
 	struct dispatch *fresh = dispatch_new(flats);
 
-	if (dispatch_equal(fresh, b->tables[space]))
+	struct dispatch *old;
+
+	if (dispatch_equal(fresh, b->tables[space])) {
 		g_free(fresh);
-	else
-		qs_defer(__atomic_exchange_n(&b->tables[space], fresh, __ATOMIC_SEQ_CST), g_free);
+		return;
+	}
+	old = __atomic_exchange_n(&b->tables[space], fresh, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&b->generation, new_generation(), __ATOMIC_SEQ_CST);
+	qs_defer(old, g_free);
 }
 
 static int commit_locked(struct bus *b)

@@ -111,6 +111,7 @@ struct bus {
 	bool live;              /* bus_commit() was called: from then on bus_unlock() commits */
 	struct dev *devs;
 	struct dispatch *tables[BUS_SPACES]; /* atomic */
+	uint64_t generation;                 /* atomic: of the tables; no two buses share one */
 	struct layout *layout;               /* memory and doorbells as last handed on */
 
 	/* What the machine does about a request of the guest; called on any thread, only notes it and wakes the main loop. */

@@ -19,7 +19,6 @@ struct dev *dev_new(struct bus *bus, const struct dev_ops *ops, const char *id)
 	d->id = g_strdup(id);
 	d->guest_error_limit = (struct ratelimit)RATELIMIT_INIT(
 		GUEST_ERROR_INTERVAL, GUEST_ERROR_BURST);
-	pthread_mutex_init(&d->lock, NULL);
 	if (ops->props)
 		prop_defaults(ops->props, d);
 	return d;
@@ -111,7 +110,6 @@ void dev_free(struct dev *d)
 
 	if (d->ops->props)
 		prop_clear(d->ops->props, d);
-	pthread_mutex_destroy(&d->lock);
 	g_free(d->id);
 	g_free(d);
 }

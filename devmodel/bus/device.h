@@ -24,6 +24,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/mutex.h"
 #include "base/prop.h"
 #include "base/state.h"
 #include "devmodel/bus/irq.h"
@@ -85,7 +86,7 @@ struct dev {
 	const struct dev_ops *ops; /* [c] */
 	struct bus *bus;           /* [c] */
 	char *id;                  /* [c] unique on its bus */
-	pthread_mutex_t lock;
+	struct mutex lock;
 	bool begun;    /* realize was called: unrealize is due */
 	bool realized; /* lock; the guest can reach it */
 	struct ratelimit guest_error_limit;
@@ -105,12 +106,12 @@ void dev_free(struct dev *d);
 
 static inline void dev_lock(struct dev *d)
 {
-	pthread_mutex_lock(&d->lock);
+	mutex_lock(&d->lock);
 }
 
 static inline void dev_unlock(struct dev *d)
 {
-	pthread_mutex_unlock(&d->lock);
+	mutex_unlock(&d->lock);
 }
 
 /*

@@ -9,13 +9,21 @@
 #include "devmodel/bus/internal.h"
 #include "devmodel/bus/trace.gen.h"
 
-/* A copy of what a region said when the table was made: the region may be moved while we are in here. */
+/*
+ * A copy of what a region and its ops said when the table was made: the region may be moved while we are in here, and a
+ * whole range is one cache line. Memory that no slot covers, because it shares its page with
+ * registers, and ROM have max 0: nothing fits, see cross().
+ */
 struct range {
 	uint64_t start, last; /* visible */
 	uint64_t base;        /* address of offset 0 */
 	struct region *region;
 	struct dev *dev;
-	const struct region_ops *ops;
+	uint64_t (*read)(struct dev *d, struct region *r, uint64_t offset, unsigned size);
+	void (*write)(
+		struct dev *d, struct region *r, uint64_t offset, unsigned size, uint64_t value);
+	uint8_t min, max;
+	bool unlocked;
 };
 
 struct dispatch {
@@ -23,11 +31,28 @@ struct dispatch {
 	struct range ranges[]; /* ascending */
 };
 
-/* Of memory that no slot covers, because it shares its page with registers, and of ROM: nothing fits, see cross(). */
-static const struct region_ops memory_ops = {.min = 1, .max = 0};
+/* Where this thread found its last address, so that the next access to it touches no table. */
+static __thread struct hit {
+	uint64_t generation; /* of the bus then */
+	struct range range;
+} hits[BUS_SPACES];
 
-/* Where this thread found its last address; checked before use, so it may be of another table. */
-static __thread size_t hints[BUS_SPACES];
+static struct range range_of(const struct flat *f)
+{
+	const struct region *r = f->region;
+	struct range g = {
+		.start = f->start, .last = f->end - 1, .base = r->base, .region = f->region};
+
+	if (r->kind == REGION_IO) {
+		g.dev = r->dev;
+		g.read = r->ops->read;
+		g.write = r->ops->write;
+		g.min = r->ops->min;
+		g.max = r->ops->max;
+		g.unlocked = r->ops->unlocked;
+	}
+	return g;
+}
 
 struct dispatch *dispatch_new(const GArray *flats)
 {
@@ -35,11 +60,9 @@ struct dispatch *dispatch_new(const GArray *flats)
 
 	for (guint i = 0; i < flats->len; i++) {
 		const struct flat *f = &g_array_index(flats, struct flat, i);
-		struct region *r = f->region;
 
-		if (r->kind != REGION_HOLE)
-			t->ranges[t->n++] = (struct range){f->start, f->end - 1, r->base, r, r->dev,
-				r->kind == REGION_IO ? r->ops : &memory_ops};
+		if (f->region->kind != REGION_HOLE)
+			t->ranges[t->n++] = range_of(f);
 	}
 	return t;
 }
@@ -82,51 +105,66 @@ static bool contains(const struct range *g, uint64_t addr)
 	return addr >= g->start && addr <= g->last;
 }
 
-static const struct range *find(const struct dispatch *t, enum bus_space space, uint64_t addr)
+static const struct range *look_up(
+	struct bus *b, enum bus_space space, uint64_t addr, struct hit *h)
 {
-	size_t i = hints[space];
+	/* First the generation, then the table: the table may be newer, but never older than the hit says. */
+	uint64_t generation = __atomic_load_n(&b->generation, __ATOMIC_ACQUIRE);
+	const struct dispatch *t = table_get(b, space);
+	size_t i = first_from(t, addr);
 
-	if (likely(i < t->n && contains(&t->ranges[i], addr)))
-		return &t->ranges[i];
-	i = first_from(t, addr);
 	if (i == t->n || addr < t->ranges[i].start)
 		return NULL;
-	hints[space] = i;
-	return &t->ranges[i];
+	h->generation = generation;
+	h->range = t->ranges[i];
+	return &h->range;
+}
+
+static const struct range *find(struct bus *b, enum bus_space space, uint64_t addr)
+{
+	struct hit *h = &hits[space];
+
+	if (likely(h->generation == __atomic_load_n(&b->generation, __ATOMIC_ACQUIRE) &&
+		    contains(&h->range, addr)))
+		return &h->range;
+	return look_up(b, space, addr, h);
 }
 
 /* True when the handler takes the access as it is. */
 static bool fits(const struct range *g, uint64_t addr, unsigned size)
 {
-	return size >= g->ops->min && size <= g->ops->max && is_power_of_2(size) &&
+	return size >= g->min && size <= g->max && is_power_of_2(size) &&
 	       !((addr - g->base) & (size - 1)) && size - 1 <= g->last - addr;
 }
 
 /* ---- handlers ---- */
 
-static void enter(const struct range *g)
+/* Whose lock the handler runs under: asked for once, since what a range says may have changed when it returns. */
+static struct dev *enter(const struct range *g)
 {
-	if (!g->ops->unlocked)
-		dev_lock(g->dev);
+	if (g->unlocked)
+		return NULL;
+	dev_lock(g->dev);
+	return g->dev;
 }
 
-static void leave(const struct range *g)
+static void leave(struct dev *locked)
 {
-	if (!g->ops->unlocked)
-		dev_unlock(g->dev);
+	if (locked)
+		dev_unlock(locked);
 }
 
 static uint64_t call_read(const struct range *g, uint64_t offset, unsigned size)
 {
-	if (!g->ops->read)
+	if (!g->read)
 		return ones(size);
-	return g->ops->read(g->dev, g->region, offset, size) & ones(size);
+	return g->read(g->dev, g->region, offset, size) & ones(size);
 }
 
 static void call_write(const struct range *g, uint64_t offset, unsigned size, uint64_t value)
 {
-	if (g->ops->write)
-		g->ops->write(g->dev, g->region, offset, size, value & ones(size));
+	if (g->write)
+		g->write(g->dev, g->region, offset, size, value & ones(size));
 }
 
 /* ---- accesses in pieces ---- */
@@ -154,7 +192,7 @@ static unsigned piece_size(uint64_t offset, size_t n, unsigned max)
 
 static void io_piece(const struct range *g, uint64_t offset, struct xfer x, unsigned size)
 {
-	bool decoded = size >= g->ops->min;
+	bool decoded = size >= g->min;
 	uint64_t v = 0;
 
 	/* x86-64 only (meson.build): host order is guest order. */
@@ -169,14 +207,15 @@ static void io_piece(const struct range *g, uint64_t offset, struct xfer x, unsi
 
 static void io_access(const struct range *g, uint64_t offset, struct xfer x, size_t n)
 {
-	enter(g);
+	struct dev *locked = enter(g);
+
 	for (size_t done = 0; done < n;) {
-		unsigned size = piece_size(offset + done, n - done, g->ops->max);
+		unsigned size = piece_size(offset + done, n - done, g->max);
 
 		io_piece(g, offset + done, xfer_at(x, done), size);
 		done += size;
 	}
-	leave(g);
+	leave(locked);
 }
 
 static int unclaimed(struct xfer x, size_t n)
@@ -197,7 +236,7 @@ static int mem_access(struct bus *b, uint64_t addr, struct xfer x, size_t n)
 static int range_access(
 	struct bus *b, const struct range *g, uint64_t addr, struct xfer x, size_t n)
 {
-	if (g->ops == &memory_ops)
+	if (!g->dev)
 		return mem_access(b, addr, x, n);
 	io_access(g, addr - g->base, x, n);
 	return 0;
@@ -236,30 +275,33 @@ static int cross(struct bus *b, enum bus_space space, uint64_t addr, struct xfer
 
 /* ---- entry ---- */
 
-__hot_path uint64_t bus_read(struct bus *b, enum bus_space space, uint64_t addr, unsigned size)
+__access_path(1) uint64_t
+	bus_read(struct bus *b, enum bus_space space, uint64_t addr, unsigned size)
 {
-	const struct range *g = find(table_get(b, space), space, addr);
+	const struct range *g = find(b, space, addr);
 	uint64_t v = 0;
 
 	if (likely(g && fits(g, addr, size))) {
-		enter(g);
+		struct dev *locked = enter(g);
+
 		v = call_read(g, addr - g->base, size);
-		leave(g);
+		leave(locked);
 	} else {
 		cross(b, space, addr, (struct xfer){.read = (uint8_t *)&v}, size);
 	}
 	return v;
 }
 
-__hot_path void bus_write(
+__access_path(1) void bus_write(
 	struct bus *b, enum bus_space space, uint64_t addr, unsigned size, uint64_t value)
 {
-	const struct range *g = find(table_get(b, space), space, addr);
+	const struct range *g = find(b, space, addr);
 
 	if (likely(g && fits(g, addr, size))) {
-		enter(g);
+		struct dev *locked = enter(g);
+
 		call_write(g, addr - g->base, size, value);
-		leave(g);
+		leave(locked);
 	} else {
 		cross(b, space, addr, (struct xfer){.write = (const uint8_t *)&value}, size);
 	}

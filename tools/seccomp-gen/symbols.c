@@ -7,6 +7,7 @@
 #include <linux/fs.h>
 #include <linux/if_tun.h>
 #include <linux/kvm.h>
+#include <linux/membarrier.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <string.h>
@@ -66,6 +67,8 @@ static const struct symbol {
 	SYMBOL(KVM_SET_VCPU_EVENTS),
 	SYMBOL(KVM_SET_XCRS),
 	SYMBOL(KVM_SET_XSAVE),
+	/* processors */
+	SYMBOL(MEMBARRIER_CMD_PRIVATE_EXPEDITED),
 	/* block devices, terminals, taps */
 	SYMBOL(BLKDISCARD),
 	SYMBOL(BLKGETSIZE64),

@@ -25,15 +25,19 @@
 
 struct kvm;
 
+/* All that its thread needs between two runs of the guest, so that it touches little else. */
 struct vcpu {
 	struct kvm *kvm;
+	struct bus *bus;
 	unsigned index;
 	int fd;
 	struct kvm_run *run;
 	pthread_t thread;
 	bool started;
 	uint64_t start;              /* kvm lock: which start of the VM it has used */
-	bool inside;                 /* atomic: in KVM_RUN, or about to be */
+	bool inside;                 /* atomic: in KVM_RUN, or about to be; own thread writes */
+	bool held;                   /* atomic: may not enter the guest; kvm lock for writing */
+	bool cheap_fence;            /* fence_init() */
 	uint64_t exits[KVM_EXITS_N]; /* own thread writes, anyone reads */
 };
 
@@ -46,7 +50,6 @@ struct kvm {
 	struct accel accel;
 	struct kvm_conf conf; /* [c] */
 	int dev_fd, vm_fd;    /* [c] */
-	struct bus *bus;      /* [c] */
 
 	/* memory.c: serialised by the bus */
 	struct kvm_slot slots[KVM_MAX_SLOTS];
@@ -65,12 +68,11 @@ struct kvm {
 	unsigned n_vcpus;
 	int run_size;
 	pthread_mutex_t lock;
-	pthread_cond_t go;      /* running, quitting or held has changed */
-	pthread_cond_t outside; /* held, and a vCPU has left the guest */
+	pthread_cond_t go;      /* running, quitting or a vCPU's held has changed */
+	pthread_cond_t outside; /* a held vCPU has left the guest */
 	bool running, quitting; /* lock */
 	uint64_t starts;        /* lock: how often the VM was started */
 	unsigned parked;        /* lock: vCPU threads waiting for the next start */
-	bool held;              /* lock for writing, atomic: no vCPU may enter the guest */
 	struct loop_call paused_call;
 	void (*paused_fn)(void *opaque);
 	void *paused_opaque;

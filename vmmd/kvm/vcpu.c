@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/fdpass.h"
+#include "base/fence.h"
 #include "base/log.h"
 #include "base/qs.h"
 #include "vmmd/kvm/kvm-internal.h"
@@ -58,7 +59,7 @@ static void store_le(uint8_t *p, unsigned size, uint64_t v)
 static void handle_io(struct vcpu *c, struct kvm_run *run)
 {
 	uint8_t *data = (uint8_t *)run + run->io.data_offset;
-	struct bus *bus = c->kvm->bus;
+	struct bus *bus = c->bus;
 	unsigned size = run->io.size;
 
 	count_exit(c, KVM_EXITS_IO);
@@ -76,7 +77,7 @@ static void handle_io(struct vcpu *c, struct kvm_run *run)
 
 static void handle_mmio(struct vcpu *c, struct kvm_run *run)
 {
-	struct bus *bus = c->kvm->bus;
+	struct bus *bus = c->bus;
 	uint8_t *data = run->mmio.data;
 
 	count_exit(c, KVM_EXITS_MMIO);
@@ -143,9 +144,9 @@ static void wait_while_held(struct vcpu *c)
 	struct kvm *k = c->kvm;
 
 	pthread_mutex_lock(&k->lock);
-	__atomic_store_n(&c->inside, false, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&c->inside, false, __ATOMIC_RELEASE);
 	pthread_cond_broadcast(&k->outside);
-	while (k->held)
+	while (c->held)
 		pthread_cond_wait(&k->go, &k->lock);
 	pthread_mutex_unlock(&k->lock);
 }
@@ -154,8 +155,9 @@ static void wait_while_held(struct vcpu *c)
 static void guest_enter(struct vcpu *c)
 {
 	for (;;) {
-		__atomic_store_n(&c->inside, true, __ATOMIC_SEQ_CST);
-		if (likely(!__atomic_load_n(&c->kvm->held, __ATOMIC_SEQ_CST)))
+		__atomic_store_n(&c->inside, true, __ATOMIC_RELAXED);
+		fence_light(c->cheap_fence);
+		if (likely(!__atomic_load_n(&c->held, __ATOMIC_ACQUIRE)))
 			return;
 		wait_while_held(c);
 	}
@@ -163,13 +165,12 @@ static void guest_enter(struct vcpu *c)
 
 static void guest_leave(struct vcpu *c)
 {
-	struct kvm *k = c->kvm;
-
-	__atomic_store_n(&c->inside, false, __ATOMIC_SEQ_CST);
-	if (unlikely(__atomic_load_n(&k->held, __ATOMIC_SEQ_CST))) {
-		pthread_mutex_lock(&k->lock);
-		pthread_cond_broadcast(&k->outside);
-		pthread_mutex_unlock(&k->lock);
+	__atomic_store_n(&c->inside, false, __ATOMIC_RELEASE);
+	fence_light(c->cheap_fence);
+	if (unlikely(__atomic_load_n(&c->held, __ATOMIC_ACQUIRE))) {
+		pthread_mutex_lock(&c->kvm->lock);
+		pthread_cond_broadcast(&c->kvm->outside);
+		pthread_mutex_unlock(&c->kvm->lock);
 	}
 }
 
@@ -183,16 +184,28 @@ static int guest_run(struct vcpu *c)
 	return r;
 }
 
+static void set_held_locked(struct kvm *k, bool held)
+{
+	for (unsigned i = 0; i < k->n_vcpus; i++)
+		__atomic_store_n(&k->vcpus[i].held, held, __ATOMIC_RELEASE);
+}
+
+static bool is_inside(const struct vcpu *c)
+{
+	return __atomic_load_n(&c->inside, __ATOMIC_ACQUIRE);
+}
+
 void kvm_vcpus_hold(struct kvm *k)
 {
 	pthread_mutex_lock(&k->lock);
-	__atomic_store_n(&k->held, true, __ATOMIC_SEQ_CST);
+	set_held_locked(k, true);
+	fence_heavy();
 	for (unsigned i = 0; i < k->n_vcpus; i++) {
-		if (__atomic_load_n(&k->vcpus[i].inside, __ATOMIC_SEQ_CST))
+		if (is_inside(&k->vcpus[i]))
 			pthread_kill(k->vcpus[i].thread, KICK_SIGNAL);
 	}
 	for (unsigned i = 0; i < k->n_vcpus; i++) {
-		while (__atomic_load_n(&k->vcpus[i].inside, __ATOMIC_SEQ_CST))
+		while (is_inside(&k->vcpus[i]))
 			pthread_cond_wait(&k->outside, &k->lock);
 	}
 	pthread_mutex_unlock(&k->lock);
@@ -201,16 +214,15 @@ void kvm_vcpus_hold(struct kvm *k)
 void kvm_vcpus_release(struct kvm *k)
 {
 	pthread_mutex_lock(&k->lock);
-	__atomic_store_n(&k->held, false, __ATOMIC_SEQ_CST);
+	set_held_locked(k, false);
 	pthread_cond_broadcast(&k->go);
 	pthread_mutex_unlock(&k->lock);
 }
 
 /* Runs the guest until the VM is to stop (EINTR and not running) or this vCPU cannot go on. */
-static __hot_path void run_guest(struct vcpu *c)
+static __access_path(0) __attribute__((aligned(4096))) void run_guest(struct vcpu *c)
 {
 	struct kvm_run *run = c->run;
-	struct kvm *k = c->kvm;
 	char detail[96];
 	bool stop;
 
@@ -227,7 +239,7 @@ static __hot_path void run_guest(struct vcpu *c)
 			}
 			count_exit(c, KVM_EXITS_INTR);
 			run->immediate_exit = 0;
-			stop = !__atomic_load_n(&k->running, __ATOMIC_ACQUIRE);
+			stop = !__atomic_load_n(&c->kvm->running, __ATOMIC_ACQUIRE);
 			trace_kvm_kicked(c->index, stop);
 			if (stop)
 				return;
@@ -361,10 +373,10 @@ bool kvm_vcpus_create(
 	struct kvm *k = to_kvm(a);
 
 	k->cpus = *cpus;
-	k->bus = bus;
 	k->vcpus = g_new0(struct vcpu, cpus->count);
 	for (unsigned i = 0; i < cpus->count; i++)
-		k->vcpus[i] = (struct vcpu){.kvm = k, .index = i, .fd = -1};
+		k->vcpus[i] = (struct vcpu){
+			.kvm = k, .bus = bus, .index = i, .fd = -1, .cheap_fence = fence_init()};
 	k->n_vcpus = cpus->count;
 	for (unsigned i = 0; i < k->n_vcpus; i++) {
 		if (!vcpu_open(k, &k->vcpus[i], error))
