@@ -144,7 +144,7 @@ class Daemon:
     """A vmmd with folders of its own. Everything it started has ended when stop() returns."""
 
     def __init__(self, vmmd, vmm):
-        self.vmmd, self.vmm = vmmd, vmm
+        self.vmmd, self.vmm = os.path.realpath(vmmd), os.path.realpath(vmm)
         self.dir = tempfile.mkdtemp(prefix="vmmd-test-")
         self.socket = os.path.join(self.dir, "vmmd.sock")
         self.rpc_socket = os.path.join(self.dir, "rpc.sock")
