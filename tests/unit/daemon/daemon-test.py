@@ -363,6 +363,35 @@ def test_corrupt_definition_of_a_running_vm(d):
     equal(vm["state"], "quarantined")
 
 
+def test_vm_that_does_not_answer_a_new_daemon(d):
+    """It is not taken for dead, which would let it be started twice."""
+    d.start()
+    d.define("a")
+    pid = d.act("a", "start")["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    d.kill()
+    crowd = []
+    while len(crowd) < 100:
+        sock = socket.socket(socket.AF_UNIX)
+        sock.setblocking(False)
+        crowd.append(sock)
+        try:
+            sock.connect(os.path.join(d.run, "vms", "a", "control.sock"))
+        except BlockingIOError:
+            break
+    assert len(crowd) < 100
+    d.start()
+    equal((d.vm("a")["state"], d.vm("a")["reason"]), ("running", "its process does not answer"))
+    contains(d.refused("POST", "/v1/vms/a/start", status=409)["message"], "runs already")
+    contains(d.refused("POST", "/v1/vms/a/pause", status=409)["message"], "does not answer")
+    d.refused("DELETE", "/v1/vms/a", status=409)
+    for sock in crowd:
+        sock.close()
+    os.kill(pid, signal.SIGCONT)
+    wait_for("the VM to be known", lambda: d.vm("a")["pid"] == pid)
+    equal(d.act("a", "stop")["state"], "stopped")
+
+
 def test_number_of_a_dead_process(d):
     """A run folder left behind never leads to a process that has nothing to do with it."""
     d.start()
