@@ -4,83 +4,15 @@
 
 import json
 import os
-import pty
 import re
-import select
 import signal
 import subprocess
 import sys
-import termios
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "..", "lib"))
 from daemon import Daemon, DEADLINE, contains, equal, process_exists, run_tests, wait_for  # noqa: E402
-
-VMCTL = os.path.realpath(sys.argv[3])
-
-
-class Result:
-    def __init__(self, status, out, err):
-        self.status, self.out, self.err = status, out, err
-
-
-def vmctl(d, *args, stdin=b"", socket=None, cwd=None):
-    p = subprocess.run([VMCTL, "--socket", socket or d.socket, *args], input=stdin, capture_output=True,
-                       timeout=DEADLINE, cwd=cwd)
-    remember(d)
-    return Result(p.returncode, p.stdout.decode(), p.stderr.decode())
-
-
-def remember(d):
-    """The processes of VMs, so that none is left when a test fails."""
-    if d.process and d.alive():
-        d.pids |= {vm["pid"] for vm in d.ok("GET", "/v1/vms")["vms"] if vm["pid"]}
-
-
-def ok(d, *args, stdin=b""):
-    r = vmctl(d, *args, stdin=stdin)
-    if r.status != 0:
-        raise AssertionError("vmctl %s: %d %s" % (args, r.status, r.err))
-    return r.out
-
-
-class Terminal:
-    """vmctl on a terminal of its own."""
-
-    def __init__(self, d, *args):
-        self.master, self.slave = pty.openpty()
-        self.before = termios.tcgetattr(self.slave)
-        self.process = subprocess.Popen([VMCTL, "--socket", d.socket, *args], stdin=self.slave, stdout=self.slave,
-                                        stderr=self.slave, start_new_session=True)
-        self.seen = b""
-
-    def read(self):
-        if select.select([self.master], [], [], 0.05)[0]:
-            self.seen += os.read(self.master, 65536)
-
-    def expect(self, part):
-        def seen():
-            self.read()
-            return part in self.seen
-        wait_for("%r, after %r" % (part, self.seen[-200:]), seen)
-
-    def type(self, data):
-        os.write(self.master, data)
-
-    def is_raw(self):
-        return not termios.tcgetattr(self.slave)[3] & (termios.ICANON | termios.ECHO | termios.ISIG)
-
-    def end(self):
-        def ended():
-            self.read()
-            return self.process.poll() is not None
-        wait_for("vmctl to end", ended)
-        self.read()
-        equal(termios.tcgetattr(self.slave), self.before)
-        os.close(self.master)
-        os.close(self.slave)
-        return self.process.returncode
-
+from vmctl import Terminal, ok, remember, vmctl  # noqa: E402
 
 # ---- without a daemon ----
 
@@ -343,7 +275,7 @@ def test_progress(d):
     contains(t.seen, b"cannot start mute: it was stopped")
     # Programs are not told.
     result = []
-    p = subprocess.Popen([VMCTL, "--socket", d.socket, "start", "mute"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    p = subprocess.Popen([d.vmctl, "--socket", d.socket, "start", "mute"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     began = time.monotonic()
     wait_for("more than a second", lambda: time.monotonic() - began > 1.5)
     remember(d)
@@ -356,7 +288,7 @@ def main():
     tests = [f for n, f in globals().items() if n.startswith("test_")]
     if len(sys.argv) > 4:
         tests = [f for f in tests if f.__name__ in sys.argv[4:]]
-    return run_tests(tests, lambda: Daemon(sys.argv[1], sys.argv[2]))
+    return run_tests(tests, lambda: Daemon(*sys.argv[1:4]))
 
 
 if __name__ == "__main__":
