@@ -2,6 +2,8 @@
 """A vmmd under test, clients for it, and TAP: shared by the tests of the daemon and of vmctl."""
 
 import base64
+import ctypes
+import errno
 import json
 import os
 import shutil
@@ -15,6 +17,7 @@ import time
 import traceback
 
 DEADLINE = 20  # s, for anything that a test waits for
+CLONE_NEWNS = 0x20000  # <linux/sched.h>
 
 
 def wait_for(what, condition):
@@ -143,21 +146,23 @@ class WebSocket:
 class Daemon:
     """A vmmd with folders of its own. Everything it started has ended when stop() returns."""
 
-    def __init__(self, vmmd, vmm):
-        self.vmmd, self.vmm = vmmd, vmm
+    def __init__(self, vmmd, vmm, vmctl=""):
+        self.vmmd, self.vmm, self.vmctl = (os.path.realpath(path) for path in (vmmd, vmm, vmctl))
         self.dir = tempfile.mkdtemp(prefix="vmmd-test-")
         self.socket = os.path.join(self.dir, "vmmd.sock")
         self.rpc_socket = os.path.join(self.dir, "rpc.sock")
         self.state, self.run = os.path.join(self.dir, "state"), os.path.join(self.dir, "run")
         self.log = open(os.path.join(self.dir, "log"), "ab")
         self.process = None
-        self.pids = set()
+        self.pids, self.mounts = set(), []
         self.request_timeout = 2
 
-    def start(self, wait=True):
+    def start(self, *wrapper, wait=True):
+        """By way of a wrapper, a command that becomes the one that follows it."""
         self.process = subprocess.Popen(
-            [self.vmmd, "--socket", self.socket, "--state-dir", self.state, "--run-dir", self.run,
-             "--vmm", self.vmm, "--request-timeout", str(self.request_timeout), "--stop-timeout", "2", "--verbose"], stdin=subprocess.DEVNULL, stderr=self.log)
+            [*wrapper, self.vmmd, "--socket", self.socket, "--state-dir", self.state, "--run-dir", self.run,
+             "--vmm", self.vmm, "--request-timeout", str(self.request_timeout), "--stop-timeout", "2", "--verbose"],
+            stdin=subprocess.DEVNULL, stderr=self.log)
         if wait:
             wait_for("the daemon to serve", self.serves)
 
@@ -169,6 +174,13 @@ class Daemon:
             return True
         except OSError:
             return False
+
+    def small_folder(self, path, size):
+        """Makes a folder on a file system of its own, of so many bytes, that only this test sees."""
+        own_mounts()
+        os.mkdir(path)
+        subprocess.check_call(["mount", "-t", "tmpfs", "-o", "size=%d" % size, "vmmd-test", path])
+        self.mounts.append(path)
 
     def kill(self):
         self.process.send_signal(signal.SIGKILL)
@@ -237,7 +249,47 @@ class Daemon:
             except (FileNotFoundError, ProcessLookupError):
                 pass
         self.log.close()
+        for path in self.mounts:
+            subprocess.check_call(["umount", "--lazy", path])
         shutil.rmtree(self.dir)
+
+
+def own_mounts():
+    """From here on nobody else sees what this test mounts, and nothing of it stays."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(CLONE_NEWNS) != 0:
+        raise Skip("no mount name space: " + os.strerror(ctypes.get_errno()))
+    subprocess.check_call(["mount", "--make-rprivate", "/"])
+
+
+def without_kvm(d):
+    """Starts the daemon where /dev/kvm cannot be used, once for each cause; yields words that tell it."""
+    own_mounts()
+    os.chmod(d.dir, 0o777)
+    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    for node, user, words in [
+            ("", [], "/dev/kvm is not there: load the module kvm_intel or kvm_amd"),
+            ("mknod -m 666 /dev/kvm c 10 254;", [], "/dev/kvm has no hypervisor behind it"),
+            ("mknod -m 660 /dev/kvm c 10 232;", nobody, "no permission to open /dev/kvm"),
+            ("mknod -m 666 /dev/kvm c 1 3;", [], "/dev/kvm does not answer as KVM")]:
+        for folder in (d.state, d.run):
+            shutil.rmtree(folder, ignore_errors=True)
+        dev = "mount -t tmpfs vmmd-test /dev; mknod -m 666 /dev/null c 1 3; mknod -m 666 /dev/urandom c 1 9; %s"
+        d.start("unshare", "--mount", "sh", "-ec", dev % node + 'exec "$@"', "sh", *user)
+        yield words
+        d.kill()
+
+
+def fill(folder):
+    """Leaves no room there; the name of what takes it."""
+    path = os.path.join(folder, "filler")
+    with open(path, "wb", buffering=0) as f:
+        try:
+            while True:
+                f.write(b"x" * 4096)
+        except OSError as e:
+            equal(e.errno, errno.ENOSPC)
+    return path
 
 
 def process_exists(pid):

@@ -26,6 +26,12 @@ struct chardev *chardev_pty_new(const char *id, size_t history, char **ret_name,
  */
 struct chardev *chardev_socket_new(const char *id, int listen_fd, size_t history, GError **error);
 
+/*
+ * For the end of the process: waits until the peer, also one that has just come, has taken all output, or @timeout_ms are over.
+ * The only call here that waits; on the chardev's loop, which does not run any more.
+ */
+void chardev_finish(struct chardev *c, int timeout_ms);
+
 /* Bytes since start; any thread. */
 struct chardev_stats {
 	uint64_t in, out; /* from the peer to the front, from the front */

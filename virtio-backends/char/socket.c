@@ -70,6 +70,11 @@ static void listen_ready(struct loop_fd *f, uint32_t events)
 	}
 }
 
+static void server_admit(struct stream *s)
+{
+	listen_ready(&server_of(s)->listen, EPOLLIN);
+}
+
 static void server_start(struct stream *s)
 {
 	listen_on(server_of(s));
@@ -93,6 +98,7 @@ static void server_free(struct stream *s)
 static const struct stream_ops server_stream_ops = {
 	.start = server_start,
 	.stop = server_stop,
+	.admit = server_admit,
 	.hangup = drop_client,
 	.free = server_free,
 	.watch_hangup = true,

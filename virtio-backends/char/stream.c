@@ -2,6 +2,7 @@
 #include "virtio-backends/char/stream.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <unistd.h>
 
 #define HISTORY_MIN (64 * KiB) /* how far a peer may fall behind, at least */
@@ -214,6 +215,21 @@ void stream_detach(struct chardev *c)
 		(void)flush(s); /* last words */
 	s->ops->stop(s);
 	s->started = false;
+}
+
+void chardev_finish(struct chardev *c, int timeout_ms)
+{
+	struct stream *s = container_of(c, struct stream, chr);
+	int64_t left, end = loop_now() + timeout_ms * NSEC_PER_MSEC;
+
+	if (!s->connected && s->started && s->ops->admit)
+		s->ops->admit(s);
+	while (s->connected && flush(s) && s->sent < s->history.head) {
+		left = (end - loop_now()) / NSEC_PER_MSEC;
+		if (left <= 0)
+			break;
+		poll(&(struct pollfd){.fd = s->out.fd, .events = POLLOUT}, 1, (int)left);
+	}
 }
 
 void stream_accept_input(struct chardev *c)

@@ -26,6 +26,8 @@ struct stream;
 struct stream_ops {
 	void (*start)(struct stream *s); /* attached: look for a peer */
 	void (*stop)(struct stream *s);  /* detached: let go of the loop and of the peer */
+	/* The last chance for a peer that waits to be let in; NULL: there is no such peer. */
+	void (*admit)(struct stream *s);
 	/* The peer will give (@which is s->in) or take (s->out) nothing more; its last input has been read. */
 	void (*hangup)(struct stream *s, struct loop_fd *which);
 	void (*free)(struct stream *s); /* releases what the kind has added, not @s */

@@ -158,6 +158,7 @@ static void kill_after(struct instance *i, unsigned ms)
 /* ---- the control socket ---- */
 
 static void connect_later(struct instance *i);
+static void ask_to_stop(struct instance *i);
 static bool read_ready(struct instance *i);
 static void ended(struct instance *i);
 
@@ -222,6 +223,8 @@ static void on_status(void *opaque, const void *result, const GError *error)
 		g_free(i->start_fault);
 		i->start_fault = g_strdup(error->message);
 		send_signal(i, SIGKILL);
+	} else if (i->state == OP_VM_STOPPING && !error && !i->kill_timer) {
+		ask_to_stop(i); /* it could not be asked before */
 	} else if (!error) {
 		take_status(i, s->state, s->reason);
 	} else if (i->state == OP_VM_RUNNING) {
@@ -293,15 +296,21 @@ static int connect_control(struct instance *i)
 }
 
 /*
- * A VM process listens as long as it lives. So one that is not our child, whose end the kernel
- * tells us surely, has ended when it takes no more connections.
+ * A VM process listens as long as it lives. Any other error is ours, or it is behind with
+ * accepting.
  */
+static bool is_gone(int err)
+{
+	return err == -ECONNREFUSED || err == -ENOENT || err == -ESRCH;
+}
+
+/* Of our own child the kernel tells us the end; one that is not has ended when nobody listens. */
 static gboolean connect_again(gpointer data)
 {
 	struct instance *i = data;
 	int err = connect_control(i);
 
-	if (err == -EAGAIN || (err < 0 && i->is_child))
+	if (err < 0 && (i->is_child || !is_gone(err)))
 		return G_SOURCE_CONTINUE;
 	i->reconnect = 0;
 	if (err < 0)
@@ -607,10 +616,19 @@ static void on_stop_reply(void *opaque, const void *result, const GError *error)
 		log_debug("%s: stop: %s", i->name, error->message);
 }
 
-void instance_stop(struct instance *i, struct op_call *call)
+static void ask_to_stop(struct instance *i)
 {
 	unsigned stop_ms = i->conf->stop_s * 1000;
 
+	if (i->control)
+		control_client_call(i->control, vm_op("stop"), stop_ms, on_stop_reply, i);
+	else
+		send_signal(i, SIGTERM);
+	kill_after(i, stop_ms);
+}
+
+void instance_stop(struct instance *i, struct op_call *call)
+{
 	if (call && refuse_unless(i, instance_has_process(i), call, "does not run"))
 		return;
 	answer_at_end(i, call);
@@ -623,11 +641,7 @@ void instance_stop(struct instance *i, struct op_call *call)
 		return;
 	}
 	set_state(i, OP_VM_STOPPING, NULL);
-	if (i->control)
-		control_client_call(i->control, vm_op("stop"), stop_ms, on_stop_reply, i);
-	else
-		send_signal(i, SIGTERM);
-	kill_after(i, stop_ms);
+	ask_to_stop(i);
 }
 
 /* ---- what the VM process does for us ---- */
@@ -749,7 +763,7 @@ void instance_adopt(
 		set_state(i, OP_VM_RUNNING, i->fault);
 		return;
 	}
-	if (err == -EAGAIN) {
+	if (!is_gone(err)) {
 		set_state(i, OP_VM_RUNNING, "its process does not answer");
 		connect_later(i);
 	} else if (i->dir >= 0) {

@@ -30,6 +30,7 @@
 
 #define ADOPT_MS 6000 /* more than a VM process gets for its status */
 #define TRIM_S   60
+#define VM_USER  "vmmd-vm"
 
 struct options {
 	char *socket, *rpc_socket, *state_dir, *run_dir, *vmm, *group, *vm_user, *vm_log_level;
@@ -66,8 +67,8 @@ static bool parse_options(struct options *o, int *argc, char ***argv, GError **e
 		{"vmm", 0, 0, G_OPTION_ARG_FILENAME, &o->vmm, "the program that runs a VM", "PATH"},
 		{"group", 0, 0, G_OPTION_ARG_STRING, &o->group, "give the sockets to this group",
 			"NAME"},
-		{"vm-user", 0, 0, G_OPTION_ARG_STRING, &o->vm_user, "run VM processes as this user",
-			"NAME"},
+		{"vm-user", 0, 0, G_OPTION_ARG_STRING, &o->vm_user,
+			"run VM processes as this user; default for root: " VM_USER, "NAME"},
 		{"vm-log-level", 0, 0, G_OPTION_ARG_STRING, &o->vm_log_level,
 			"error, warning, notice, info or debug", "LEVEL"},
 		{"request-timeout", 0, 0, G_OPTION_ARG_INT, &o->request_s,
@@ -134,10 +135,11 @@ static void complete_options(struct options *o)
 	complete_path(&o->vmm, find_vmm());
 }
 
+/* Root gives VM processes to their own account where there is one, else they choose nobody. */
 static bool find_vm_user(struct daemon *d, GError **error)
 {
 	const char *name = d->options.vm_user;
-	struct passwd *pw = name ? getpwnam(name) : NULL;
+	struct passwd *pw = name || geteuid() == 0 ? getpwnam(name ? name : VM_USER) : NULL;
 
 	if (name && !pw)
 		return err_set(error, VMMD_ERROR_NOT_FOUND, "--vm-user: there is no user %s", name);

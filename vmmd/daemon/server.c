@@ -17,10 +17,11 @@
 #include "vmmd/daemon/console.h"
 #include "vmmd/daemon/handlers.h"
 
-#define BACKLOG 1024
-#define BODY_DISCARD_MAX \
-	(16 * MiB) /* of a body too large: beyond that its client is not heard out */
 #define RPC_PATH "/v1/rpc"
+#define BACKLOG  1024
+
+/* Of a body that is too large: beyond that its client is not heard out. */
+#define BODY_DISCARD_MAX (16 * MiB)
 
 struct server {
 	SoupServer *soup;
@@ -95,28 +96,21 @@ static void arrival_free(gpointer data)
 struct exchange {
 	struct op_call call;
 	SoupServerMessage *msg;
-	bool paused;
 };
 
+/* libsoup waits until the exchange ends; a client that leaves meanwhile changes nothing. */
 static struct exchange *exchange_new(SoupServerMessage *msg)
 {
 	struct exchange *x = g_new0(struct exchange, 1);
 
 	x->msg = g_object_ref(msg);
+	soup_server_message_pause(msg);
 	return x;
-}
-
-/* The handler has returned without an answer. */
-static void exchange_pause(struct exchange *x)
-{
-	x->paused = true;
-	soup_server_message_pause(x->msg);
 }
 
 static void exchange_end(struct exchange *x)
 {
-	if (x->paused)
-		soup_server_message_unpause(x->msg);
+	soup_server_message_unpause(x->msg);
 	g_object_unref(x->msg);
 	g_free(x);
 }
@@ -167,7 +161,6 @@ static void serve_rest(struct server *s, SoupServerMessage *msg)
 
 		x->call.role = role_of(msg);
 		x->call.done = rest_done;
-		exchange_pause(x);
 		op_invoke(&s->ops, m.op, &x->call, m.params);
 	} else {
 		if (m.allow)
@@ -204,7 +197,6 @@ static void serve_rpc(struct server *s, SoupServerMessage *msg)
 		return;
 	}
 	x = exchange_new(msg);
-	exchange_pause(x);
 	jsonrpc_handle(&s->ops, role_of(msg), body->data, (size_t)body->length, rpc_done, x);
 }
 

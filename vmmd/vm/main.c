@@ -26,15 +26,17 @@
 #include "base/log.h"
 #include "base/qs.h"
 #include "base/sandbox.h"
+#include "virtio-backends/char/drivers.h"
 #include "vmmd/kvm/kvm.h"
 #include "vmmd/qtest/qtest.h"
 #include "vmmd/vm/files.h"
 #include "vmmd/vm/seccomp.h"
 #include "vmmd/vm/vm.h"
 
-#define SPEC_MAX   (1 * MiB)
-#define NOBODY     65534
-#define STATUS_MAX 4096
+#define SPEC_MAX      (1 * MiB)
+#define NOBODY        65534
+#define STATUS_MAX    4096
+#define LAST_WORDS_MS 2000 /* for readers of consoles, at the end */
 /* The heap grows once for a whole machine; only what is touched of it is memory. */
 #define HEAP_STEP (512 * KiB)
 
@@ -478,6 +480,20 @@ static void write_status(const struct process *p, const struct op_exit *e)
 		log_error("cannot write how the VM ended");
 }
 
+/*
+ * What the guest said last, a panic perhaps, may still be on its way to whoever reads its serial
+ * ports. Those of the I/O thread look after themselves as long as that runs.
+ */
+static void finish_chardevs(const struct vm *vm)
+{
+	for (guint i = 0; i < vm->machine->chardevs->len; i++) {
+		struct chardev *c = g_ptr_array_index(vm->machine->chardevs, i);
+
+		if (c->loop == vm->main)
+			chardev_finish(c, LAST_WORDS_MS);
+	}
+}
+
 static void file_clear(gpointer f)
 {
 	g_free(((struct vm_file *)f)->pointer);
@@ -514,6 +530,7 @@ int main(int argc, char **argv)
 	tell_ready(p.options.ready_fd, NULL);
 	loop_run(p.vm.main);
 	write_status(&p, &p.vm.exit);
+	finish_chardevs(&p.vm);
 	/* The kernel takes back memory, threads and descriptors faster and surer than we could one by one. */
 	_exit(p.vm.exit_status);
 }

@@ -474,6 +474,49 @@ static void test_socket_slow(void)
 	tear_down(&f);
 }
 
+static void *read_to_end(void *fd)
+{
+	GString *got = g_string_new(NULL);
+	char buf[4096];
+	ssize_t n;
+
+	while ((n = read(GPOINTER_TO_INT(fd), buf, sizeof(buf))) > 0)
+		g_string_append_len(got, buf, n);
+	return got;
+}
+
+/* At the end even a client that lags, or has only just come, gets all of it; one that does not read holds up nobody for long. */
+static void test_socket_finish(void)
+{
+	struct chardev_stats s;
+	struct fixture f;
+	GThread *reader;
+	GString *got;
+	int c;
+
+	set_up(&f, socket_new(1000));
+	c = socket_connect();
+	put(&f, "first words ");
+	chardev_finish(f.chr, 10000);
+	expect(&f, c, "first words ");
+	for (unsigned n = 0; n < 1000; n++) {
+		put(&f, "more than a socket holds, in pieces that take room there ");
+		loop_iterate(f.loop, 0);
+	}
+	put(&f, "last words");
+	chardev_finish(f.chr, 50);
+	g_assert_true(f.open);
+	reader = g_thread_new("reader", read_to_end, GINT_TO_POINTER(c));
+	chardev_finish(f.chr, 10000);
+	s = stats_of(&f);
+	tear_down(&f);
+	got = g_thread_join(reader);
+	g_assert_cmpuint(got->len, ==, s.out - strlen("first words "));
+	g_assert_true(g_str_has_suffix(got->str, "last words"));
+	g_string_free(got, TRUE);
+	close(c);
+}
+
 /* No descriptor left for a client: it waits, without a loop that turns idly, and is served later. */
 static void test_socket_no_descriptors(void)
 {
@@ -669,6 +712,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/char/socket/input", test_socket_input);
 	g_test_add_func("/char/socket/one-client", test_socket_one_client);
 	g_test_add_func("/char/socket/slow", test_socket_slow);
+	g_test_add_func("/char/socket/finish", test_socket_finish);
 	g_test_add_func("/char/socket/no-descriptors", test_socket_no_descriptors);
 	g_test_add_func("/char/socket/errors", test_socket_errors);
 	g_test_add_func("/char/socket/thread", test_socket_thread);

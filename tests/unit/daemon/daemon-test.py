@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """vmmd from outside, with fake-vm in place of vmmd-vm: daemon-test.py VMMD FAKE-VM"""
 
-import errno
 import json
 import os
 import signal
@@ -14,7 +13,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "..", "lib"))
 from daemon import (Connection, Daemon, DEADLINE, Skip, contains, equal, process_exists,  # noqa: E402
-                    run_tests, wait_for)
+                    fill, run_tests, wait_for, without_kvm)
 
 
 # ---- definitions ----
@@ -52,6 +51,8 @@ def test_bad_specs_are_refused(d):
             ({"name": "a", "disks": [{"file": "/x", "cache": "x"}]}, "/disks/0/cache", "must be one of"),
             ({"name": "a", "serials": [{"chardev": {"type": "stdio"}}]}, "/serials/0/chardev/type", "by hand"),
             ({"name": "a", "rng": {"addr": "1"}}, "/rng/addr", "belong to the machine"),
+            ({"name": "a", "memory": {"size": "1000000G"}}, "/memory/size", "must be from"),
+            ({"name": "a", "memory": []}, "/memory", "must be an object"),
             ({"nam": "a"}, "/nam", "is not known"),
             ({}, "/name", "is required"),
             ([], None, "must be a JSON object")]:
@@ -363,6 +364,35 @@ def test_corrupt_definition_of_a_running_vm(d):
     equal(vm["state"], "quarantined")
 
 
+def test_vm_that_does_not_answer_a_new_daemon(d):
+    """It is not taken for dead, which would let it be started twice."""
+    d.start()
+    d.define("a")
+    pid = d.act("a", "start")["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    d.kill()
+    crowd = []
+    while len(crowd) < 100:
+        sock = socket.socket(socket.AF_UNIX)
+        sock.setblocking(False)
+        crowd.append(sock)
+        try:
+            sock.connect(os.path.join(d.run, "vms", "a", "control.sock"))
+        except BlockingIOError:
+            break
+    assert len(crowd) < 100
+    d.start()
+    equal((d.vm("a")["state"], d.vm("a")["reason"]), ("running", "its process does not answer"))
+    contains(d.refused("POST", "/v1/vms/a/start", status=409)["message"], "runs already")
+    contains(d.refused("POST", "/v1/vms/a/pause", status=409)["message"], "does not answer")
+    d.refused("DELETE", "/v1/vms/a", status=409)
+    for sock in crowd:
+        sock.close()
+    os.kill(pid, signal.SIGCONT)
+    wait_for("the VM to be known", lambda: d.vm("a")["pid"] == pid)
+    equal(d.act("a", "stop")["state"], "stopped")
+
+
 def test_number_of_a_dead_process(d):
     """A run folder left behind never leads to a process that has nothing to do with it."""
     d.start()
@@ -658,6 +688,39 @@ def test_rpc_over_http(d):
     equal(d.ok("POST", "/v1/rpc", b"{")["error"]["code"], -32700)
 
 
+def test_life_by_rpc(d):
+    """Every operation but the console, a stream, is there in JSON-RPC too."""
+    d.start()
+    conn, ids = Connection(d.rpc_socket), iter(range(100))
+
+    def call(method, **params):
+        number = next(ids)
+        conn.send(json.dumps({"jsonrpc": "2.0", "id": number, "method": method, "params": params}).encode() + b"\n")
+        reply = json.loads(conn.file.readline())
+        equal(reply["id"], number)
+        return reply.get("result", reply.get("error"))
+
+    equal(call("vm.define", name="a", accel="qtest")["state"], "stopped")
+    equal(call("vm.define", name="a")["data"]["code"], "exists")
+    vm = call("vm.start", name="a", timeout=30)
+    d.pids.add(vm["pid"])
+    equal(vm["state"], "running")
+    equal(call("vm.pause", name="a")["state"], "paused")
+    equal(call("vm.resume", name="a")["state"], "running")
+    equal(call("vm.reset", name="a")["state"], "running")
+    equal(call("vm.get", name="a"), d.vm("a"))
+    equal(call("vm.list"), d.ok("GET", "/v1/vms"))
+    equal(call("host.info")["running"], 1)
+    equal(call("vm.shutdown", name="a", wait=True)["reason"], "the guest powered off")
+    vm = call("vm.start", name="a")
+    d.pids.add(vm["pid"])
+    equal(call("vm.delete", name="a")["data"]["code"], "state")
+    equal(call("vm.stop", name="a")["reason"], "stopped from outside")
+    equal(call("vm.delete", name="a"), None)
+    equal(call("vm.get", name="a")["data"]["code"], "not-found")
+    conn.close()
+
+
 def test_rpc_socket(d):
     d.start()
     conn = Connection(d.rpc_socket)
@@ -800,33 +863,61 @@ def test_client_leaves_while_waiting(d):
 
 
 def test_full_disk(d):
-    """A definition that cannot be kept is refused, and nothing of it is left."""
-    os.mkdir(d.state)
-    if subprocess.call(["mount", "-t", "tmpfs", "-o", "size=64k", "vmmd-test", d.state],
-                       stderr=subprocess.DEVNULL) != 0:
-        raise Skip("cannot mount a small file system")
-    try:
-        d.start()
-        d.define("before")
-        with open(os.path.join(d.state, "filler"), "wb", buffering=0) as f:
-            try:
-                while True:
-                    f.write(b"x" * 4096)
-            except OSError as e:
-                equal(e.errno, errno.ENOSPC)
-        error = d.refused("POST", "/v1/vms", {"name": "a"}, status=500)
-        equal(error["message"], "cannot keep the definition of a: No space left on device")
-        d.refused("GET", "/v1/vms/a", status=404)
-        equal(d.act("before", "start")["state"], "running")
-        d.act("before", "stop")
-        d.kill()
-        d.start()
-        equal([v["name"] for v in d.ok("GET", "/v1/vms")["vms"]], ["before"])
-        os.unlink(os.path.join(d.state, "filler"))
-        d.define("a")
-    finally:
-        d.kill()
-        subprocess.check_call(["umount", d.state])
+    """A definition that cannot be kept is refused, and nothing of it is left; the others live on."""
+    d.small_folder(d.state, 64 << 10)
+    d.start()
+    d.define("before")
+    d.act("before", "start")
+    filler = fill(d.state)
+    error = d.refused("POST", "/v1/vms", {"name": "a"}, status=500)
+    equal(error["message"], "cannot keep the definition of a: No space left on device")
+    d.refused("GET", "/v1/vms/a", status=404)
+    d.act("before", "stop")
+    equal(d.act("before", "start")["state"], "running")
+    d.kill()
+    d.start()
+    equal([(v["name"], v["state"]) for v in d.ok("GET", "/v1/vms")["vms"]], [("before", "running")])
+    os.unlink(filler)
+    d.define("a")
+
+
+def test_full_run_folder(d):
+    """A start that finds no room is refused with the reason; a VM that runs already is not lost."""
+    d.small_folder(d.run, 128 << 10)
+    d.start()
+    d.define("runs")
+    pid = d.act("runs", "start")["pid"]
+    d.define("a")
+    filler = fill(d.run)
+    contains(d.refused("POST", "/v1/vms/a/start", status=500)["message"], "No space left on device")
+    equal(d.vm("a")["state"], "stopped")
+    d.kill()
+    d.start()
+    equal((d.vm("runs")["state"], d.vm("runs")["pid"]), ("running", pid))
+    equal(d.act("runs", "stop")["state"], "stopped")
+    os.unlink(filler)
+    equal(d.act("a", "start")["state"], "running")
+
+
+# ---- the accelerator ----
+
+def test_kvm_that_cannot_be_used(d):
+    for words in without_kvm(d):
+        host = d.ok("GET", "/v1/host")
+        equal(host["accel"], "none")
+        contains(host["accel-reason"], words)
+
+
+def test_kvm_that_can_be_used(d):
+    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        raise Skip("no /dev/kvm that this user may open")
+    with open("/proc/cpuinfo") as f:
+        flags = set(next(line for line in f if line.startswith("flags")).split())
+    d.start()
+    host = d.ok("GET", "/v1/host")
+    equal(host["accel"], "kvm")
+    contains(host["accel-reason"], "VT-x" if "vmx" in flags else "AMD-V" if "svm" in flags else
+             "the processor shows neither VT-x nor AMD-V")
 
 
 def main():
