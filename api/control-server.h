@@ -21,7 +21,8 @@ struct control_server;
 /*
  * Takes over @listen_fd, a bound Unix stream socket, and calls listen() on it: that makes the
  * caller the process which SO_PEERCRED shows to those who connect, whoever made the socket. Clients
- * get the role admin: the permissions of the socket say who may connect. Loop thread.
+ * get the role admin: the permissions of the socket say who may connect. @s outlives the server.
+ * Loop thread.
  */
 struct control_server *control_server_new(
 	struct loop *loop, int listen_fd, const struct op_service *s, GError **error);

@@ -138,9 +138,11 @@ static const struct prop op_io_error_props[] = {
 		"operation", struct op_io_error, operation, 0, NULL, "read, write, flush, discard"),
 	PROP_STR("error", struct op_io_error, error, 0, NULL, "what the host said"),
 	PROP_STR("action", struct op_io_error, action, 0, NULL, "report, stop, ignore"),
+	COUNTER("count", struct op_io_error, count,
+		"such failures since the last event for this operation of the disk"),
 	PROP_END,
 };
-TABLE(op_io_error, "io-error", struct op_io_error, "A failed request to a disk's image");
+TABLE(op_io_error, "io-error", struct op_io_error, "Failed requests to a disk's image");
 
 static const struct prop op_cpu_stats_props[] = {
 	NUMBER("id", struct op_cpu_stats, id, "number of the CPU"),

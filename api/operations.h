@@ -194,6 +194,7 @@ struct op_exit {
 
 struct op_io_error {
 	char *disk, *operation, *error, *action;
+	uint64_t count;
 };
 
 struct op_cpu_stats {

@@ -25,6 +25,15 @@ static void cmd_halt(const struct args *a)
 	cpu_halt();
 }
 
+/* Not one exit to the host: only an interrupt of its own takes the processor back. */
+static void cmd_spin(const struct args *a)
+{
+	(void)a;
+	out("spinning\n");
+	for (;;)
+		__asm__ volatile("");
+}
+
 static void cmd_serial(const struct args *a)
 {
 	(void)a;
@@ -40,6 +49,7 @@ static void cmd_tsc(const struct args *a)
 static const struct command commands[] = {
 	{"start", "", cmd_start},
 	{"halt", "", cmd_halt},
+	{"spin", "", cmd_spin},
 	{"serial", "", cmd_serial},
 	{"tsc", "", cmd_tsc},
 	{"pio", "n=20000 port=0x80 dir=out", cmd_pio},

@@ -275,6 +275,7 @@ static int unix_socket(const char *path, bool serve, GError **error)
 struct process {
 	struct options options;
 	struct vm vm;
+	struct op_service service; /* of the control socket */
 	struct loop_fd signals;
 	struct loop_call io_enter;
 	int io_entered; /* result of the I/O thread's sandbox */
@@ -370,8 +371,6 @@ static void on_qtest_closed(void *opaque)
 
 static bool open_control(struct process *p, GError **error)
 {
-	const struct op_service service = {
-		.ops = vm_operations, .handlers = &vm_control_handlers, .process = &p->vm};
 	struct options *o = &p->options;
 
 	if (o->control_path && o->control_fd < 0) {
@@ -380,7 +379,9 @@ static bool open_control(struct process *p, GError **error)
 			return false;
 	}
 	if (o->control_fd >= 0) {
-		p->vm.control = control_server_new(p->vm.main, o->control_fd, &service, error);
+		p->service = (struct op_service){
+			.ops = vm_operations, .handlers = &vm_control_handlers, .process = &p->vm};
+		p->vm.control = control_server_new(p->vm.main, o->control_fd, &p->service, error);
 		return p->vm.control;
 	}
 	return true;

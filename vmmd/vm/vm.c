@@ -9,10 +9,13 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "virtio-backends/block/drivers.h"
+#include "vmmd/vm/io-errors.h"
 
 /* How long devices may take to finish what is in flight, ns. */
 #define QUIESCE_LIMIT (30 * NSEC_PER_SEC)
 #define EXIT_LIMIT    (5 * NSEC_PER_SEC)
+
+#define PANIC_INTERVAL NSEC_PER_SEC
 
 /* Bits of vm->noted beyond those of enum bus_request. */
 enum { NOTED_TRIPLE_FAULT = 16, NOTED_CPU_ERROR = 17 };
@@ -98,6 +101,8 @@ static void finish_exit(struct vm *vm)
 	vm->state = OP_RUN_EXITING;
 	log_info("ends: %s", vm->exit.reason);
 	answer_waiting(vm, NULL);
+	io_errors_flush(vm->io_errors);
+	gate_flush(&vm->panics);
 	tell(vm, &vm_event_exiting, &vm->exit);
 	loop_quit(vm->main);
 }
@@ -238,16 +243,23 @@ static void on_cpu_event(void *opaque, enum accel_event e, unsigned vcpu, const 
 	pthread_mutex_unlock(&vm->lock);
 }
 
+static void tell_panic(struct gate *g)
+{
+	struct vm *vm = container_of(g, struct vm, panics);
+
+	log_warning("%s", vm->panic);
+	tell_reason(vm, &vm_event_guest_panicked, vm->panic);
+}
+
 static void on_panic(struct vm *vm, unsigned events)
 {
 	/* pvpanic events, bit 0: panicked, bit 1: a crash kernel was started (QEMU's docs/specs/pvpanic). */
-	const char *what = events & 2 ? "the guest crashed and loads its crash kernel"
-				      : "the guest panicked";
+	bool goes_on = events & 2;
 
-	log_warning("%s", what);
-	tell_reason(vm, &vm_event_guest_panicked, what);
-	if (!(events & 2))
-		act(vm, vm->spec->on_crash, what, OP_EXIT_CRASHED);
+	vm->panic = goes_on ? "the guest crashed and loads its crash kernel" : "the guest panicked";
+	gate_pass(&vm->panics);
+	if (!goes_on)
+		act(vm, vm->spec->on_crash, vm->panic, OP_EXIT_CRASHED);
 }
 
 static void on_debug_exit(struct vm *vm, unsigned status)
@@ -293,23 +305,18 @@ static void on_noted(struct loop_call *c)
 		act(vm, vm->spec->on_crash, "the watchdog expired", OP_EXIT_CRASHED);
 }
 
+static void tell_io_error(void *opaque, const struct op_io_error *e)
+{
+	tell(opaque, &vm_event_block_io_error, e);
+}
+
 static void on_block_error(void *opaque, const struct blk_error_event *e)
 {
-	static const char *const ops[BLK_OPS] = {
-		"read", "write", "flush", "discard", "write-zeroes"};
 	struct vm *vm = opaque;
-	struct op_io_error params = {
-		.disk = (char *)(uintptr_t)e->id,
-		.operation = (char *)(uintptr_t)ops[e->op],
-		.error = (char *)(uintptr_t)err_text(e->error),
-		.action = (char *)(uintptr_t)(e->parked ? "stop" : "report"),
-	};
 
-	log_msg(LOG_LEVEL_WARNING, e->id, "%s failed: %s%s", ops[e->op], params.error,
-		e->parked ? ", the VM stops" : "");
-	tell(vm, &vm_event_block_io_error, &params);
+	io_errors_add(vm->io_errors, e);
 	if (e->parked) {
-		g_autofree char *why = g_strdup_printf("disk %s: %s", e->id, params.error);
+		g_autofree char *why = g_strdup_printf("disk %s: %s", e->id, err_text(e->error));
 
 		vm_request(vm, VM_GOAL_PAUSE, why, NULL);
 	}
@@ -333,15 +340,9 @@ bool vm_start(struct vm *vm, GError **error)
 {
 	if (!machine_prepare(vm->machine, RESET_COLD, error))
 		return false;
+	gate_init(&vm->panics, vm->main, PANIC_INTERVAL, tell_panic);
+	vm->io_errors = io_errors_new(vm->machine, tell_io_error, vm);
 	go(vm);
 	tell(vm, &vm_event_started, NULL);
 	return true;
-}
-
-void vm_done(struct vm *vm)
-{
-	g_free(vm->reason);
-	g_free(vm->goal_reason);
-	g_free(vm->exit.reason);
-	pthread_mutex_destroy(&vm->lock);
 }

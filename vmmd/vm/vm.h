@@ -18,6 +18,7 @@
 
 #include "api/operations.h"
 #include "vmmd/machine/machine.h"
+#include "vmmd/vm/gate.h"
 
 struct control_server;
 
@@ -44,6 +45,11 @@ struct vm {
 	struct loop_timer deadline;
 	GSList *waiting; /* struct op_call: answered when the change is complete */
 
+	/* What the guest causes, told at a bounded rate. */
+	struct io_errors *io_errors;
+	struct gate panics;
+	const char *panic; /* the latest */
+
 	/* What vCPU threads noted; lock. */
 	pthread_mutex_t lock;
 	unsigned noted; /* bit of enum bus_request, see vm.c */
@@ -54,7 +60,6 @@ struct vm {
 
 /* @vm is zeroed, name, spec and loops set. Binds the functions that machine.c calls into @env. */
 void vm_init(struct vm *vm, struct machine_env *env);
-void vm_done(struct vm *vm);
 
 /* Power on. Errors: machine_prepare(). */
 bool vm_start(struct vm *vm, GError **error);
