@@ -133,7 +133,7 @@ struct pci_dev {
 	uint8_t wmask[PCI_CFG_SIZE];   /* [c] writable by the guest */
 	uint8_t w1c[PCI_CFG_SIZE];     /* [c] write one to clear */
 	uint8_t initial
-		[PCI_CFG_SIZE]; /* [c] cfg as the first reset finds it: what every reset goes back to */
+		[PCI_CFG_SIZE]; /* [c] cfg as the first reset found it; resets go back to it */
 	bool complete;          /* [c] initial was taken */
 	struct pci_bar bars[PCI_BARS + 1];
 	uint8_t next_cap; /* first free byte for capabilities */
