@@ -18,7 +18,9 @@ struct pci_bus {
 
 /* ---- INTx ---- */
 
-/* Each slot turns the four pins by one, so that the INTA of neighbours do not meet (section 2.2.6). */
+/*
+ * Each slot turns the four pins by one, so that the INTA of neighbours do not meet (section 2.2.6).
+ */
 static unsigned router_input(unsigned n)
 {
 	unsigned slot = n / PINS / PCI_FUNCS, pin = n % PINS;
@@ -104,7 +106,10 @@ static bool access_ok(unsigned offset, unsigned size)
 	       range_fits(offset, size, PCI_CFG_SIZE);
 }
 
-/* The qs section keeps the memory; "realized", under the device's lock, tells whether the function is still there. */
+/*
+ * The qs section keeps the memory; "realized", under the device's lock, tells whether the function
+ * is still there.
+ */
 uint32_t pci_config_read(struct pci_bus *b, unsigned devfn, unsigned offset, unsigned size)
 {
 	struct pci_dev *p = pci_bus_dev(b, devfn);

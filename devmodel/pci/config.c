@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Configuration space of a function: the header's registers (section 6.1), base addresses (6.2.5), capabilities (6.7).
+ * Configuration space of a function: the header's registers (section 6.1), base addresses (6.2.5),
+ * capabilities (6.7).
  */
 #include <endian.h>
 #include <errno.h>
@@ -71,12 +72,6 @@ void pci_set32(struct pci_dev *p, unsigned offset, uint32_t v)
 	set_bytes(p, offset, v, sizeof(v));
 }
 
-static void mask_set32(uint8_t *mask, unsigned offset, uint32_t v)
-{
-	v = htole32(v);
-	memcpy(mask + offset, &v, sizeof(v));
-}
-
 static void mask_set16(uint8_t *mask, unsigned offset, uint16_t v)
 {
 	v = htole16(v);
@@ -97,13 +92,24 @@ static void drive_pin(struct pci_dev *p)
 	if (p->pci_hw.intx)
 		status |= PCI_STATUS_INTX;
 	pci_set16(p, PCI_STATUS, status);
-	irq_set(&p->pin, p->pci_hw.intx && !(pci_get16(p, PCI_COMMAND) & PCI_CMD_NOINTX));
+	/* Who sends messages does not use its pin (section 6.8.2.1). */
+	irq_set(&p->pin, p->pci_hw.intx && !(pci_get16(p, PCI_COMMAND) & PCI_CMD_NOINTX) &&
+				 !pci_msi_enabled(p) && !pci_msix_enabled(p));
 }
 
 void pci_intx_set(struct pci_dev *p, bool level)
 {
 	p->pci_hw.intx = level;
 	drive_pin(p);
+}
+
+void pci_irq_set(struct pci_dev *p, bool level)
+{
+	bool rises = level && !p->pci_hw.intx;
+
+	pci_intx_set(p, level);
+	if (rises)
+		pci_msi_raise(p, 0);
 }
 
 /* ---- base addresses ---- */
@@ -131,17 +137,19 @@ void pci_bar_init(struct pci_dev *p, unsigned n, struct region *r, bool is_64, b
 	mask = -bar->size;
 
 	if (n == PCI_ROM_BAR) {
-		mask_set32(p->wmask, reg, (uint32_t)mask | ROM_ENABLE);
+		pci_mask32(p->wmask, reg, (uint32_t)mask | ROM_ENABLE);
 		return;
 	}
 	pci_set32(p, reg,
 		(bar->is_io ? BAR_IO : 0) | (is_64 ? BAR_64 : 0) | (prefetch ? BAR_PREFETCH : 0));
-	mask_set32(p->wmask, reg, (uint32_t)mask);
+	pci_mask32(p->wmask, reg, (uint32_t)mask);
 	if (is_64)
-		mask_set32(p->wmask, reg + 4, (uint32_t)(mask >> 32));
+		pci_mask32(p->wmask, reg + 4, (uint32_t)(mask >> 32));
 }
 
-/* Where the guest wants BAR @n. 0 is what an unassigned register holds: nothing is decoded there. */
+/*
+ * Where the guest wants BAR @n. 0 is what an unassigned register holds: nothing is decoded there.
+ */
 static uint64_t bar_address(const struct pci_dev *p, unsigned n)
 {
 	const struct pci_bar *bar = &p->bars[n];
@@ -163,14 +171,17 @@ static void move_region(struct pci_dev *p, struct region *r, uint64_t addr, int 
 	if (addr == NOT_MAPPED)
 		region_unmap(p->dev.bus, r);
 	else if (!r->mapped || r->base != addr)
-		/* Where the space ends the guest's address is nowhere, and region_map() has unmapped it. */
+		/*
+		 * Where the space ends the guest's address is nowhere, and region_map() has
+		 * unmapped it.
+		 */
 		(void)region_map(p->dev.bus, r, addr, priority);
 }
 
 static void move_bar(struct pci_dev *p, unsigned n)
 {
 	struct region *r = p->bars[n].region;
-	bool overlaid = p->nvectors && p->msix_bar == n;
+	bool overlaid = p->msix_n && p->msix_bar == n;
 	uint64_t addr = bar_address(p, n);
 
 	move_region(p, r, addr, REGION_PRIO_PCI);
@@ -197,6 +208,7 @@ uint32_t pci_function_read(struct pci_dev *p, unsigned offset, unsigned size)
 {
 	uint32_t v = 0;
 
+	pci_msi_will_read(p, offset, size);
 	if (offset >= PCI_HEADER_SIZE && p->pci_ops->config_read)
 		p->pci_ops->config_read(p, offset, size);
 	memcpy(&v, p->pci_hw.cfg + offset, size);
@@ -229,10 +241,10 @@ void pci_function_write(struct pci_dev *p, unsigned offset, unsigned size, uint3
 		pci_msix_control_changed(p);
 		switched = true;
 	}
-	if (offset < PCI_HEADER_SIZE) {
+	switched |= pci_msi_written(p, offset, size);
+	if (offset < PCI_HEADER_SIZE)
 		move_bars(p);
-		drive_pin(p);
-	}
+	drive_pin(p);
 	if (switched && p->pci_ops->command_changed)
 		p->pci_ops->command_changed(p);
 	if (offset >= PCI_HEADER_SIZE && p->pci_ops->config_write)
@@ -266,7 +278,9 @@ static bool is_multifunction(const struct pci_dev *p)
 	return p->pci_hw.cfg[PCI_HEADER_TYPE] & MULTIFUNCTION;
 }
 
-/* A guest looks at functions 1 to 7 only where function 0 says that there are some (section 6.2.1). */
+/*
+ * A guest looks at functions 1 to 7 only where function 0 says that there are some (section 6.2.1).
+ */
 static bool check_slot(
 	struct pci_dev *p, unsigned devfn, const struct pci_conf *conf, GError **error)
 {
@@ -338,11 +352,11 @@ void pci_dev_done(struct pci_dev *p)
 		if (p->bars[n].region)
 			region_unmap(p->dev.bus, p->bars[n].region);
 	}
-	pci_msix_done(p);
+	pci_vectors_done(p);
 	p->pci_ops = NULL;
 }
 
-/* Bits of the header that neither the guest nor the state of a line changes. */
+/* Bits that neither the guest nor the state of a line changes. */
 static uint8_t fixed_bits(const struct pci_dev *p, unsigned offset)
 {
 	uint8_t changes = p->wmask[offset] | p->w1c[offset];
@@ -359,6 +373,15 @@ static void take_initial(struct pci_dev *p)
 	p->complete = true;
 }
 
+bool pci_unchanged(const struct pci_dev *p, unsigned offset, unsigned size)
+{
+	for (unsigned i = offset; i < offset + size; i++) {
+		if ((p->pci_hw.cfg[i] ^ p->initial[i]) & fixed_bits(p, i))
+			return false;
+	}
+	return true;
+}
+
 void pci_dev_reset(struct pci_dev *p)
 {
 	if (!p->complete)
@@ -367,20 +390,16 @@ void pci_dev_reset(struct pci_dev *p)
 		pci_set8(p, i, p->initial[i]);
 	pci_intx_set(p, false);
 	move_bars(p);
-	pci_msix_reset(p);
+	pci_vectors_reset(p);
 }
 
 int pci_dev_post_load(struct pci_dev *p)
 {
-	for (unsigned i = 0; i < PCI_HEADER_SIZE; i++) {
-		if ((p->pci_hw.cfg[i] ^ p->initial[i]) & fixed_bits(p, i))
-			return -EINVAL;
-	}
-	if (pci_msix_check(p) < 0)
+	if (!pci_unchanged(p, 0, PCI_HEADER_SIZE) || pci_vectors_check(p) < 0)
 		return -EINVAL;
 	drive_pin(p);
 	move_bars(p);
-	pci_msix_post_load(p);
+	pci_vectors_post_load(p);
 	return 0;
 }
 

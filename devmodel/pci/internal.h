@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * internal.h - what the files of the PCI core share: bus.c finds the function, config.c is its configuration space,
- * msix.c its vectors.
+ * internal.h - what the files of the PCI core share: bus.c finds the function, config.c is its
+ * configuration space, vector.c its vectors, msi.c and msix.c the two ways in which the guest sets
+ * them up.
  */
 #ifndef DEVMODEL_PCI_INTERNAL_H
 #define DEVMODEL_PCI_INTERNAL_H
+
+#include <endian.h>
+#include <string.h>
 
 #include "devmodel/pci/pci.h"
 
@@ -16,7 +20,10 @@ void pci_bus_detach(struct pci_bus *b, struct pci_dev *p);
 /* The bus's input for @pin (1..4) of @devfn; the router's inputs are shared. */
 struct irq pci_bus_pin(struct pci_bus *b, unsigned devfn, unsigned pin);
 
-/* Access to a function's registers, naturally aligned. Device lock held; a write holds the bus lock too. */
+/*
+ * Access to a function's registers, naturally aligned. Device lock held; a write holds the bus lock
+ * too.
+ */
 uint32_t pci_function_read(struct pci_dev *p, unsigned offset, unsigned size);
 void pci_function_write(struct pci_dev *p, unsigned offset, unsigned size, uint32_t value);
 
@@ -26,17 +33,77 @@ static inline void pci_set8(struct pci_dev *p, unsigned offset, uint8_t v)
 	__atomic_store_n(&p->pci_hw.cfg[offset], v, __ATOMIC_RELAXED);
 }
 
+/* A 32-bit little-endian word of wmask or w1c. */
+static inline void pci_mask32(uint8_t *mask, unsigned offset, uint32_t v)
+{
+	v = htole32(v);
+	memcpy(mask + offset, &v, sizeof(v));
+}
+
+/* True when the read-only bits of cfg[@offset..] are what the first reset found. */
+bool pci_unchanged(const struct pci_dev *p, unsigned offset, unsigned size);
+
+/* ---- vectors; all with vector_lock held but where it says otherwise ---- */
+
+static inline void pci_vectors_lock(struct pci_dev *p)
+{
+	pthread_mutex_lock(&p->vector_lock);
+}
+
+static inline void pci_vectors_unlock(struct pci_dev *p)
+{
+	pthread_mutex_unlock(&p->vector_lock);
+}
+
+/* Room for vectors [0, @n). From realize, no lock. */
+void pci_vectors_init(struct pci_dev *p, unsigned n);
+/* Makes the vectors [@first, @first + @n) what the registers say. */
+void pci_vectors_update(struct pci_dev *p, unsigned first, unsigned n);
+/* Signals that wait in eventfds: into the pending bits; away with them. */
+void pci_vectors_collect(struct pci_dev *p);
+void pci_vectors_drop(struct pci_dev *p);
+bool pci_vector_pending(const struct pci_dev *p, unsigned n);
+/* Takes the lock. */
+void pci_vector_raise(struct pci_dev *p, unsigned v);
+
+/* Parts of the function's life, which take the lock. check: -EINVAL, something reserved is set. */
+void pci_vectors_reset(struct pci_dev *p);
+int pci_vectors_check(const struct pci_dev *p);
+void pci_vectors_post_load(struct pci_dev *p);
+void pci_vectors_done(struct pci_dev *p);
+
+/* Takes over the control register. Device lock held too. */
+void pci_msix_load(struct pci_dev *p);
+/*
+ * MSI-X, while it is enabled: whether the vector's messages are sent, and not held back; what they
+ * are.
+ */
+bool pci_msix_active(const struct pci_dev *p, unsigned v);
+struct accel_msi pci_msix_message(const struct pci_dev *p, unsigned v);
+void pci_msix_clear(struct pci_dev *p);
+void pci_msix_unmap(struct pci_dev *p);
+int pci_msix_check(const struct pci_dev *p);
+
+/* MSI likewise; number: of the message that vector @v uses. */
+bool pci_msi_active(const struct pci_dev *p, unsigned v);
+struct accel_msi pci_msi_message(const struct pci_dev *p, unsigned v);
+unsigned pci_msi_number(const struct pci_dev *p, unsigned v);
+/* Takes over the registers; shows the pending bits there. Device lock held too. */
+void pci_msi_load(struct pci_dev *p);
+void pci_msi_show_pending(struct pci_dev *p);
+int pci_msi_check(const struct pci_dev *p);
+
 /* Message Control, section 6.8.2.3. */
 #define MSIX_CONTROL   2
 #define MSIX_ENABLE    0x8000
 #define MSIX_FUNC_MASK 0x4000
 
-/* The enable or the function mask bit may have changed: wires and unwires. */
+/*
+ * The guest has written to, or is about to read, [@offset, @offset + @size): device lock held, they
+ * take vector_lock. True when the enable or the function mask bit has changed.
+ */
+bool pci_msi_written(struct pci_dev *p, unsigned offset, unsigned size);
+void pci_msi_will_read(struct pci_dev *p, unsigned offset, unsigned size);
 void pci_msix_control_changed(struct pci_dev *p);
-void pci_msix_reset(struct pci_dev *p);
-/* -EINVAL: something reserved is set. Wires nothing yet. */
-int pci_msix_check(const struct pci_dev *p);
-void pci_msix_post_load(struct pci_dev *p);
-void pci_msix_done(struct pci_dev *p);
 
 #endif

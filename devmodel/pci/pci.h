@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * pci.h - PCI buses and functions: configuration space, BARs, INTx, MSI, MSI-X. PCI Local Bus Specification 3.0 (and PCI
- * Express Base 2.0 for extended configuration space, to come with q35).
+ * pci.h - PCI buses and functions: configuration space, BARs, INTx, MSI, MSI-X. PCI Local Bus
+ * Specification 3.0 (and PCI Express Base 2.0 for extended configuration space, to come with q35).
  *
- * The core owns configuration space: the device says what it is (struct pci_conf), which BARs it has and which
- * capabilities; writable bits are a mask beside the data. BAR and command register writes map and unmap
- * the device's regions under the bus lock. Locks: bus < this function's device lock < irq.
+ * The core owns configuration space: the device says what it is (struct pci_conf), which BARs it
+ * has and which capabilities; writable bits are a mask beside the data. BAR and command register
+ * writes map and unmap the device's regions under the bus lock. Locks: bus < this function's device
+ * lock < irq.
  */
 #ifndef DEVMODEL_PCI_PCI_H
 #define DEVMODEL_PCI_PCI_H
@@ -70,13 +71,16 @@ struct pci_conf {
 
 struct pci_ops {
 	/*
-	 * After the core has stored a configuration write to a device-specific register (@offset ≥ 0x40): bus lock and
-	 * device lock held, so regions may be changed. May be NULL.
+	 * After the core has stored a configuration write to a device-specific register (@offset ≥
+	 * 0x40): bus lock and device lock held, so regions may be changed. May be NULL.
 	 */
 	void (*config_write)(struct pci_dev *p, unsigned offset, unsigned size);
 	/* Before a read of such a register, to refresh cfg[]. Device lock held. May be NULL. */
 	void (*config_read)(struct pci_dev *p, unsigned offset, unsigned size);
-	/* Bus mastering, INTx disable or MSI-X enable/function mask changed. Device lock held. May be NULL. */
+	/*
+	 * Bus mastering, INTx disable, MSI enable or MSI-X enable/function mask changed. Device
+	 * lock held. May be NULL.
+	 */
 	void (*command_changed)(struct pci_dev *p);
 };
 
@@ -86,23 +90,36 @@ struct pci_bar {
 	uint64_t size; /* power of two: I/O ≥ 4, memory ≥ 16 */
 };
 
-/* ---- MSI-X (section 6.8.2) ---- */
+/* ---- vectors: MSI (section 6.8.1) and MSI-X (section 6.8.2) ---- */
+
+#define PCI_MSI_MAX 32
 
 /* Vectors that a function of ours can have; the specification's limit is 2048. */
 #define PCI_MSIX_MAX   256
 #define PCI_MSIX_ENTRY 16 /* bytes: address, upper address, data, control */
 
-/* Why a vector has a route of its own: irqfd rings without a system call of ours into the accelerator. */
+/*
+ * Why a vector has a route of its own: irqfd rings without a system call of ours into the
+ * accelerator.
+ */
 struct pci_vector {
 	int gsi;     /* -1: none yet */
 	int eventfd; /* signalled by whoever interrupts: pci_vector_fd() */
 	bool wired;  /* irqfd assigned: unmasked and enabled */
 };
 
+/* The MSI capability as those see it who interrupt: a copy of the registers. */
+struct pci_msi {
+	bool enabled;
+	unsigned allotted;        /* vectors: a power of two */
+	uint32_t mask;            /* one bit a message */
+	struct accel_msi message; /* of vector 0 */
+};
+
 struct pci_hw {
 	uint8_t cfg[PCI_CFG_SIZE];
 	uint8_t msix[PCI_MSIX_MAX * PCI_MSIX_ENTRY]; /* the table, little-endian */
-	uint8_t pba[PCI_MSIX_MAX / 8]; /* pending bits, brought up to date when read or saved */
+	uint8_t pba[PCI_MSIX_MAX / 8]; /* pending bits, of MSI too; up to date when read or saved */
 	bool intx;                     /* level of our pin before the disable bit */
 };
 
@@ -116,19 +133,27 @@ struct pci_dev {
 	uint8_t wmask[PCI_CFG_SIZE];   /* [c] writable by the guest */
 	uint8_t w1c[PCI_CFG_SIZE];     /* [c] write one to clear */
 	uint8_t initial
-		[PCI_CFG_SIZE]; /* [c] cfg as the first reset finds it: what every reset goes back to */
+		[PCI_CFG_SIZE]; /* [c] cfg as the first reset found it; resets go back to it */
 	bool complete;          /* [c] initial was taken */
 	struct pci_bar bars[PCI_BARS + 1];
 	uint8_t next_cap; /* first free byte for capabilities */
 	uint8_t last_cap; /* 0: none */
 
-	/* MSI-X; nvectors 0: none */
-	uint16_t nvectors;                     /* [c] */
+	/*
+	 * Vectors; nvectors 0: none. A function may have both kinds; the guest enables one at a
+	 * time.
+	 */
+	pthread_mutex_t vector_lock; /* an irq lock: pci_hw.msix, pci_hw.pba and from here on */
+	uint16_t nvectors;           /* [c] of the kind that has more */
+	struct pci_vector *vectors;
+	uint8_t msi_n;                         /* [c] 0: no MSI */
+	uint8_t msi_cap;                       /* [c] */
+	struct pci_msi msi;                    /* from the registers */
+	uint16_t msix_n;                       /* [c] 0: no MSI-X */
+	bool msix_on, msix_masked;             /* from the control register */
 	uint8_t msix_cap;                      /* [c] */
 	uint8_t msix_bar;                      /* [c] */
 	uint32_t msix_table_off, msix_pba_off; /* [c] in that BAR */
-	pthread_mutex_t msix_lock;             /* an irq lock: pci_hw.msix, pci_hw.pba, vectors */
-	struct pci_vector *vectors;
 	struct region msix_table_region, msix_pba_region;
 
 	struct irq pin; /* into the bus's router */
@@ -137,21 +162,25 @@ struct pci_dev {
 #define PCI_DEV(x)    (&(x)->pci)
 #define to_pci_dev(d) container_of((d), struct pci_dev, dev)
 
-/* State of the PCI part: a struct dev_part of every PCI function, {&pci_state, offsetof(struct X, pci.pci_hw)}. */
+/*
+ * State of the PCI part: a struct dev_part of every PCI function, {&pci_state, offsetof(struct X,
+ * pci.pci_hw)}.
+ */
 extern const struct state_desc pci_state;
 
 /* ---- buses ---- */
 
 /*
- * The root bus. Device @devfn's INTx pin p goes to input (slot + p - 1) % 4 of @router (section 2.2.6), which the chipset
- * implements; an input is the wired OR of its pins. Owned by the host bridge.
+ * The root bus. Device @devfn's INTx pin p goes to input (slot + p - 1) % 4 of @router (section
+ * 2.2.6), which the chipset implements; an input is the wired OR of its pins. Owned by the host
+ * bridge.
  */
 struct pci_bus *pci_bus_new(struct bus *bus, struct irq_sink *router);
 void pci_bus_free(struct pci_bus *b);
 
 /*
- * Configuration mechanism: all ones where nobody is, and for what is not 1, 2 or 4 bytes naturally aligned. Any vCPU inside
- * a qs section; a write takes the bus lock.
+ * Configuration mechanism: all ones where nobody is, and for what is not 1, 2 or 4 bytes naturally
+ * aligned. Any vCPU inside a qs section; a write takes the bus lock.
  */
 uint32_t pci_config_read(struct pci_bus *b, unsigned devfn, unsigned offset, unsigned size);
 void pci_config_write(
@@ -164,55 +193,85 @@ int pci_bus_free_devfn(struct pci_bus *b, unsigned first_slot);
 /* ---- for functions: from dev_ops->realize ---- */
 
 /*
- * Puts the function on @p->bus, which the machine has set, at @p->addr (or the first free slot from 2 on) and fills
- * the header. Errors: no bus, the address is taken (by whom), out of range, no slot free. The device adds to
- * configuration space what it likes before its first reset, which takes a picture of it; from then on the read-only bits of
- * the header do not change. Bus lock held, as for
+ * Puts the function on @p->bus, which the machine has set, at @p->addr (or the first free slot from
+ * 2 on) and fills the header. Errors: no bus, the address is taken (by whom), out of range, no slot
+ * free. The device adds to configuration space what it likes before its first reset, which takes a
+ * picture of it; from then on the read-only bits of the header do not change. Bus lock held, as for
  * pci_dev_done().
  */
 bool pci_dev_init(
 	struct pci_dev *p, const struct pci_ops *ops, const struct pci_conf *conf, GError **error);
 /* Takes it off; unmaps BARs, frees vectors. Idempotent. */
 void pci_dev_done(struct pci_dev *p);
-/* Part of dev_ops->reset: header registers, BARs unmapped, pin low, vectors masked. Bus lock and device lock held. */
+/*
+ * Part of dev_ops->reset: header registers, BARs unmapped, pin low, vectors masked. Bus lock and
+ * device lock held.
+ */
 void pci_dev_reset(struct pci_dev *p);
 /* dev_ops->pre_save of a function, or part of it: pending bits. */
 void pci_dev_pre_save(struct dev *d);
 /*
- * Part of dev_ops->post_load: drives the pin, maps BARs, wires vectors. Bus lock and device lock held. -EINVAL: another kind
- * of function, or bits that are reserved.
+ * Part of dev_ops->post_load: drives the pin, maps BARs, wires vectors. Bus lock and device lock
+ * held. -EINVAL: another kind of function, or bits that are reserved.
  */
 int pci_dev_post_load(struct pci_dev *p);
 
 /*
- * Declares BAR @n, or PCI_ROM_BAR, for the initialised and unmapped @r; whether it is an I/O or a memory BAR, r->space says. Its
- * size is that of the region rounded up to a power of two. A 64-bit BAR takes @n + 1 too.
+ * Declares BAR @n, or PCI_ROM_BAR, for the initialised and unmapped @r; whether it is an I/O or a
+ * memory BAR, r->space says. Its size is that of the region rounded up to a power of two. A 64-bit
+ * BAR takes @n + 1 too.
  */
 void pci_bar_init(struct pci_dev *p, unsigned n, struct region *r, bool is_64, bool prefetch);
 
-/* Adds a capability of @size bytes (header included) and returns its offset; -ENOSPC. The caller fills cfg and wmask. */
+/*
+ * Adds a capability of @size bytes (header included) and returns its offset; -ENOSPC. The caller
+ * fills cfg and wmask.
+ */
 int pci_cap_add(struct pci_dev *p, uint8_t id, uint8_t size);
 
 /*
- * MSI-X with @n vectors (1..PCI_MSIX_MAX), table and PBA at @table_off and @pba_off of BAR @bar, whose region they overlay.
- * -EINVAL: they do not fit there; -ENOSPC: no room for the capability.
+ * MSI-X with @n vectors (1..PCI_MSIX_MAX), table and PBA at @table_off and @pba_off of BAR @bar,
+ * whose region they overlay. -EINVAL: they do not fit there; -ENOSPC: no room for the capability.
  */
 int pci_msix_init(
 	struct pci_dev *p, unsigned n, unsigned bar, uint32_t table_off, uint32_t pba_off);
 
+/*
+ * MSI with @n vectors (a power of two, 1..PCI_MSI_MAX), 64-bit addresses and a mask bit a vector.
+ * -EINVAL: another number, or there is MSI already; -ENOSPC: no room for the capability. From
+ * realize, before or after MSI-X.
+ */
+int pci_msi_init(struct pci_dev *p, unsigned n);
+
 /* ---- interrupts: any thread, with or without the device's lock ---- */
 
+bool pci_msi_enabled(struct pci_dev *p);
 bool pci_msix_enabled(struct pci_dev *p);
 /*
- * An eventfd whose signal raises vector @v, made on first use; it stays valid until pci_dev_done(). While the vector is masked or
- * disabled its signals collect there and set the pending bit. -EINVAL: no such vector; -ENOSPC: the accelerator has no route
- * left, use pci_msix_raise(); -errno.
+ * Sends vector @v's message, or sets its pending bit while it is masked. Out of range: nothing.
+ * MSI: where the guest has allotted fewer vectors, @v modulo these; disabled: nothing, the function
+ * uses its pin.
+ */
+void pci_msi_raise(struct pci_dev *p, unsigned v);
+void pci_msix_raise(struct pci_dev *p, unsigned v);
+/*
+ * An eventfd whose signal raises vector @v of MSI-X or MSI, whichever the guest has enabled; made
+ * on first use, it stays valid until pci_dev_done(). While the vector is masked or disabled its
+ * signals collect there and set the pending bit. -EINVAL: no such vector; -ENOSPC: the accelerator
+ * has no route left, use pci_msix_raise(); -errno.
  */
 int pci_vector_fd(struct pci_dev *p, unsigned v);
-void pci_msix_raise(struct pci_dev *p, unsigned v);
 
-/* Level of the INTx pin, honouring command bit 10. Lock held. */
+/*
+ * Level of the INTx pin, which stays low while command bit 10 says so, or MSI or MSI-X is enabled.
+ * Lock held.
+ */
 void pci_intx_set(struct pci_dev *p, bool level);
+/*
+ * For functions with one interrupt, which is a level: the pin, or with MSI vector 0's message each
+ * time it rises. Lock held.
+ */
+void pci_irq_set(struct pci_dev *p, bool level);
 
 /* True when the function may read and write guest memory (command bit 2). Any thread. */
 bool pci_may_dma(struct pci_dev *p);

@@ -36,7 +36,8 @@ static void header(void)
 	g_assert_cmphex(get(r, PCI_INT_PIN, 1), ==, 1);
 	g_assert_cmphex(get(r, PCI_COMMAND, 4), ==, PCI_STATUS_CAPS << 16);
 	g_assert_cmphex(get(r, PCI_CAP_PTR, 1), ==, 0x40);
-	g_assert_cmphex(get(r, 0x40, 4), ==, (PCI_PROBE_VECTORS - 1) << 16 | PCI_CAP_MSIX);
+	g_assert_cmphex(get(r, 0x40, 4), ==,
+		(PCI_PROBE_VECTORS - 1) << 16 | PCI_PROBE_MSI_CAP << 8 | PCI_CAP_MSIX);
 	g_assert_cmphex(get(r, 0x44, 4), ==, PCI_PROBE_TABLE);
 	g_assert_cmphex(get(r, 0x48, 4), ==, PCI_PROBE_PBA);
 	rig_free(r);
@@ -416,21 +417,22 @@ static void capabilities_end(void)
 {
 	struct rig *r = rig_new();
 	struct pci_probe *p = pci_probe_new(r, "p", SLOT);
+	static const uint8_t first[] = {PCI_CAP_MSIX, PCI_CAP_MSI};
 	const uint8_t *cfg = p->pci.pci_hw.cfg;
 	unsigned offset, n = 0;
 
-	g_assert_cmpint(pci_cap_add(&p->pci, PCI_CAP_VENDOR, 15), ==, 0x4c);
+	g_assert_cmpint(pci_cap_add(&p->pci, PCI_CAP_VENDOR, 15), ==, 0x64);
 	while (pci_cap_add(&p->pci, PCI_CAP_VENDOR, 64) > 0)
 		;
 	while (pci_cap_add(&p->pci, PCI_CAP_VENDOR, 4) > 0)
 		;
 	g_assert_cmpint(pci_cap_add(&p->pci, PCI_CAP_VENDOR, 2), ==, -ENOSPC);
 	for (offset = cfg[PCI_CAP_PTR]; offset; offset = cfg[offset + 1]) {
-		g_assert_cmphex(cfg[offset], ==, n ? PCI_CAP_VENDOR : PCI_CAP_MSIX);
+		g_assert_cmphex(cfg[offset], ==, n < 2 ? first[n] : PCI_CAP_VENDOR);
 		g_assert_cmpuint(n, <, 48);
 		n++;
 	}
-	g_assert_cmpuint(n, ==, 2 + 2 + 9);
+	g_assert_cmpuint(n, ==, 2 + 1 + 2 + 3);
 	rig_free(r);
 }
 

@@ -281,7 +281,8 @@ static bool pci_probe_realize(struct dev *d, GError **error)
 	init_bars(pp);
 	pp->pci.wmask[0xe0] = 0x0f;
 	pp->pci.w1c[0xe1] = 0xf0;
-	return pci_msix_init(&pp->pci, PCI_PROBE_VECTORS, 0, PCI_PROBE_TABLE, PCI_PROBE_PBA) == 0;
+	return pci_msix_init(&pp->pci, PCI_PROBE_VECTORS, 0, PCI_PROBE_TABLE, PCI_PROBE_PBA) == 0 &&
+	       pci_msi_init(&pp->pci, PCI_PROBE_MSIS) == 0;
 }
 
 static void pci_probe_unrealize(struct dev *d)
@@ -318,7 +319,7 @@ static const struct prop_table pci_probe_table = {
 
 const struct dev_ops pci_probe_ops = {
 	.name = "pci-probe",
-	.doc = "a PCI function with a BAR of every kind and MSI-X",
+	.doc = "a PCI function with a BAR of every kind, MSI-X and MSI",
 	.size = sizeof(struct pci_probe),
 	.props = &pci_probe_table,
 	.realize = pci_probe_realize,

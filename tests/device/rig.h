@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * rig.h - a bus to try devices on: the recording accelerator of tests/lib, RAM at 0, stepped clocks, a loop that turns
- * when the test says so; and two devices that exist for tests only.
+ * rig.h - a bus to try devices on: the recording accelerator of tests/lib, RAM at 0, stepped
+ * clocks, a loop that turns when the test says so; and two devices that exist for tests only.
  */
 #ifndef TESTS_DEVICE_RIG_H
 #define TESTS_DEVICE_RIG_H
@@ -38,7 +38,10 @@ uint32_t rig_cfg_read(struct rig *r, unsigned devfn, unsigned offset, unsigned s
 void rig_cfg_write(struct rig *r, unsigned devfn, unsigned offset, unsigned size, uint32_t value);
 uint32_t rig_ram32(struct rig *r, uint64_t addr);
 
-/* ---- probe: a device without registers of its own; a test hangs regions on it and looks at what came ---- */
+/*
+ * ---- probe: a device without registers of its own; a test hangs regions on it and looks at what
+ * came ----
+ */
 
 struct probe_access {
 	struct region *region;
@@ -55,18 +58,23 @@ struct probe {
 };
 
 extern const struct dev_ops probe_ops;
-/* Bytes, words and double words; bytes of a read name region (its opaque) and offset: probe_byte(). */
+/*
+ * Bytes, words and double words; bytes of a read name region (its opaque) and offset: probe_byte().
+ */
 extern const struct region_ops probe_region_ops;
 
 /* Realized, with @id. */
 struct probe *probe_new(struct rig *r, const char *id);
 uint8_t probe_byte(const struct region *r, uint64_t offset);
 
-/* ---- pci-probe: a PCI function with a BAR of every kind and MSI-X ---- */
+/* ---- pci-probe: a PCI function with a BAR of every kind, MSI-X and MSI ---- */
 
-#define PCI_PROBE_VECTORS 40
-#define PCI_PROBE_TABLE   0x800  /* in BAR 0 */
-#define PCI_PROBE_PBA     0x1800 /* over the end of BAR 0's region */
+#define PCI_PROBE_VECTORS  40
+#define PCI_PROBE_TABLE    0x800  /* in BAR 0 */
+#define PCI_PROBE_PBA      0x1800 /* over the end of BAR 0's region */
+#define PCI_PROBE_MSIX_CAP 0x40
+#define PCI_PROBE_MSI_CAP  0x4c
+#define PCI_PROBE_MSIS     8
 
 struct pci_probe {
 	struct pci_dev pci;
