@@ -3,103 +3,171 @@
 #include <sys/random.h>
 
 #include "api/prop-json.h"
-#include "api/vmspec.h"
+#include "api/vmspec-allot.h"
 #include "base/error.h"
 
-#define PCI_SLOTS      32
-#define PCI_FUNCTIONS  8
 #define PCI_FIRST_FREE 3 /* host bridge, ISA bridge and display come before */
 
-/* What of one device of the spec is allotted; all pointers lead into the spec. */
-struct part {
-	char pointer[32];
-	const char *prefix; /* of an id that is made up; NULL: it has no id */
-	char **id;
-	struct prop_pci *addr; /* NULL: not on PCI */
-	bool needs_slot;
-	uint8_t *mac;
-};
+/* ---- what there is to allot ---- */
 
-struct allotment {
-	GArray *parts;
-	GHashTable *taken; /* "id disk0", "mac …" → pointer of who has it */
-	const char *slots[PCI_SLOTS][PCI_FUNCTIONS];
-};
-
-static void add_part(struct allotment *a, struct part part, const char *fmt, ...) __printf(3, 4);
-static void add_part(struct allotment *a, struct part part, const char *fmt, ...)
+struct part *allot_add_part(struct allotment *a, struct part part, const char *fmt, ...)
 {
+	struct part *p = g_new(struct part, 1);
 	va_list ap;
 
+	*p = part;
 	va_start(ap, fmt);
-	g_vsnprintf(part.pointer, sizeof(part.pointer), fmt, ap);
+	g_vsnprintf(p->pointer, sizeof(p->pointer), fmt, ap);
 	va_end(ap);
-	g_array_append_val(a->parts, part);
+	g_ptr_array_add(a->parts, p);
+	return p;
 }
 
-/* In the order in which PCI slots are given out. */
-static void collect_parts(struct allotment *a, struct vm_spec *s)
+static bool always(const void *obj)
 {
-	for (size_t i = 0; i < s->n_disks; i++)
-		add_part(a,
-			(struct part){.prefix = "disk",
-				.id = &s->disks[i]->id,
-				.addr = &s->disks[i]->addr,
-				.needs_slot = true},
-			"/disks/%zu", i);
-	for (size_t i = 0; i < s->n_nics; i++)
-		add_part(a,
-			(struct part){.prefix = "net",
-				.id = &s->nics[i]->id,
-				.addr = &s->nics[i]->addr,
-				.needs_slot = true,
-				.mac = s->nics[i]->mac},
-			"/nics/%zu", i);
-	for (size_t i = 0; i < s->n_consoles; i++)
-		add_part(a,
-			(struct part){.prefix = "console",
-				.id = &s->consoles[i]->id,
-				.addr = &s->consoles[i]->addr,
-				.needs_slot = true},
-			"/consoles/%zu", i);
-	if (s->rng)
-		add_part(a, (struct part){.addr = &s->rng->addr, .needs_slot = true}, "/rng");
-	for (size_t i = 0; i < s->n_serials; i++)
-		add_part(a, (struct part){.prefix = "serial", .id = &s->serials[i]->id},
-			"/serials/%zu", i);
-	for (size_t i = 0; i < s->n_devices; i++)
-		add_part(a,
-			(struct part){.prefix = "dev",
-				.id = &s->devices[i]->id,
-				.addr = &s->devices[i]->addr},
-			"/devices/%zu", i);
+	return true;
+}
+
+static bool never(const void *obj)
+{
+	return false;
+}
+
+static bool disk_is_virtio(const void *obj)
+{
+	return ((const struct spec_disk *)obj)->bus == SPEC_DISK_VIRTIO;
+}
+
+/* Objects of the spec, in the order in which PCI slots are given out. */
+static const struct {
+	const char *name;   /* of the list or object in the VmSpec */
+	const char *prefix; /* of ids that are made up */
+	bool (*needs_slot)(const void *obj);
+	struct prop_pci own[SPEC_MACHINES]; /* the machine's place for it; slot 0: none */
+} collections[] = {
+	{"display", NULL, always,
+		{[SPEC_MACHINE_PC] = {.slot = 2}, [SPEC_MACHINE_Q35] = {.slot = 1}}},
+	{"disks", "disk", disk_is_virtio, {}},
+	{"nics", "net", always, {}},
+	{"consoles", "console", always, {}},
+	{"rng", NULL, always, {}},
+	{"sounds", "sound", always, {}},
+	{"serials", "serial", never, {}},
+	{"inputs", "input", never, {}},
+	{"devices", "dev", never, {}},
+};
+
+static void *member(const struct prop_table *t, void *obj, const char *name)
+{
+	const struct prop *p = prop_find(t, name);
+
+	return p ? (char *)obj + p->offset : NULL;
+}
+
+static void add_object(
+	struct allotment *a, size_t kind, const struct prop_table *t, void *obj, const char *suffix)
+{
+	struct prop_pci own = collections[kind].own[a->spec->machine];
+
+	allot_add_part(a,
+		(struct part){
+			.prefix = collections[kind].prefix,
+			.id = member(t, obj, "id"),
+			.addr = member(t, obj, "addr"),
+			.root_port = member(t, obj, "root-port"),
+			.needs_slot = collections[kind].needs_slot(obj),
+			.own = own.slot ? own : PART_NOWHERE,
+			.mac = member(t, obj, "mac"),
+		},
+		"/%s%s", collections[kind].name, suffix);
+}
+
+static void collect_parts(struct allotment *a)
+{
+	for (size_t k = 0; k < ARRAY_SIZE(collections); k++) {
+		const struct prop *p = prop_find(&vm_spec_table, collections[k].name);
+		void *value = *(void **)((char *)a->spec + p->offset);
+
+		if (p->type == PROP_TYPE_OBJECT && value)
+			add_object(a, k, p->sub, value, "");
+		for (size_t i = 0;
+			p->type == PROP_TYPE_LIST && i < *(size_t *)((char *)a->spec + p->offset_n);
+			i++) {
+			g_autofree char *suffix = g_strdup_printf("/%zu", i);
+
+			add_object(a, k, p->sub, ((void **)value)[i], suffix);
+		}
+	}
+	for (size_t i = 0; i < a->spec->n_controllers; i++)
+		allot_controller_part(a, i);
 }
 
 /* ---- what the spec says already ---- */
 
-static bool claim(struct allotment *a, const struct part *p, const char *kind, const char *value,
+bool allot_claim(struct allotment *a, const char *pointer, const char *kind, const char *value,
 	GError **error)
 {
 	char *key = g_strdup_printf("%s %s", kind, value);
 	const char *owner = g_hash_table_lookup(a->taken, key);
 
 	if (!owner) {
-		g_hash_table_insert(a->taken, key, (char *)(uintptr_t)p->pointer);
+		g_hash_table_insert(a->taken, key, (char *)(uintptr_t)pointer);
 		return true;
 	}
 	g_free(key);
-	return err_set(error, VMMD_ERROR_INVALID, "%s/%s: %s is that of %s", p->pointer, kind,
-		value, owner);
+	return err_set(
+		error, VMMD_ERROR_INVALID, "%s/%s: %s is that of %s", pointer, kind, value, owner);
+}
+
+char *allot_new_id(struct allotment *a, const char *pointer, const char *prefix)
+{
+	for (unsigned n = 0;; n++) {
+		g_autofree char *id = g_strdup_printf("%s%u", prefix, n);
+
+		if (allot_claim(a, pointer, "id", id, NULL))
+			return g_steal_pointer(&id);
+	}
+}
+
+static const char the_machine[] = "the machine";
+
+/* Functions of the chipset that are always there. */
+static void claim_chipset(struct allotment *a)
+{
+	static const struct prop_pci functions[SPEC_MACHINES][3] = {
+		[SPEC_MACHINE_PC] = {{0, 0}, {1, 0}, {1, 3}},
+		[SPEC_MACHINE_Q35] = {{0, 0}, {0x1f, 0}, {0x1f, 3}},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(functions[0]); i++) {
+		const struct prop_pci *f = &functions[a->spec->machine][i];
+
+		a->slots[f->slot][f->function] = the_machine;
+	}
+}
+
+/* A root port has one slot. */
+static bool claim_port(struct allotment *a, const struct part *p, GError **error)
+{
+	const struct spec_controller *c = allot_controller(a, *p->root_port);
+	g_autofree char *value = NULL;
+
+	if (!c || c->type != SPEC_CONTROLLER_ROOT_PORT)
+		return err_set(error, VMMD_ERROR_INVALID, "%s/root-port: there is no root port %s",
+			p->pointer, *p->root_port);
+	if (p->addr->slot < 0)
+		*p->addr = (struct prop_pci){0, 0};
+	if (p->addr->slot)
+		return err_set(error, VMMD_ERROR_INVALID, "%s/addr: a root port has only slot 0",
+			p->pointer);
+	value = g_strdup_printf("%s %d", *p->root_port, p->addr->function);
+	return allot_claim(a, p->pointer, "root-port", value, error);
 }
 
 static bool claim_slot(struct allotment *a, const struct part *p, GError **error)
 {
 	const char **owner = &a->slots[p->addr->slot][p->addr->function];
 
-	if (p->addr->slot < PCI_FIRST_FREE)
-		return err_set(error, VMMD_ERROR_INVALID,
-			"%s/addr: slots 0 to %d belong to the machine", p->pointer,
-			PCI_FIRST_FREE - 1);
 	if (*owner)
 		return err_set(error, VMMD_ERROR_INVALID, "%s/addr: slot %x.%x is that of %s",
 			p->pointer, (unsigned)p->addr->slot, (unsigned)p->addr->function, *owner);
@@ -123,29 +191,21 @@ static bool claim_mac(struct allotment *a, const struct part *p, GError **error)
 {
 	g_autofree char *text = mac_text(p->mac);
 
-	return claim(a, p, "mac", text, error);
+	return allot_claim(a, p->pointer, "mac", text, error);
 }
 
 static bool claim_given(struct allotment *a, const struct part *p, GError **error)
 {
-	if (p->id && *p->id && !claim(a, p, "id", *p->id, error))
+	if (p->id && *p->id && !allot_claim(a, p->pointer, "id", *p->id, error))
 		return false;
 	if (p->mac && !mac_is_unset(p->mac) && !claim_mac(a, p, error))
 		return false;
+	if (p->root_port && *p->root_port)
+		return claim_port(a, p, error);
 	return !p->addr || p->addr->slot < 0 || claim_slot(a, p, error);
 }
 
 /* ---- what it leaves out ---- */
-
-static void allot_id(struct allotment *a, const struct part *p)
-{
-	for (unsigned n = 0; !*p->id; n++) {
-		g_autofree char *id = g_strdup_printf("%s%u", p->prefix, n);
-
-		if (claim(a, p, "id", id, NULL))
-			*p->id = g_steal_pointer(&id);
-	}
-}
 
 static bool random_bytes(void *buf, size_t n, GError **error)
 {
@@ -176,32 +236,42 @@ static bool slot_is_free(const struct allotment *a, unsigned slot)
 	return true;
 }
 
+static bool allot_name(struct allotment *a, const struct part *p, GError **error)
+{
+	if (p->id && !*p->id)
+		*p->id = allot_new_id(a, p->pointer, p->prefix);
+	return !p->mac || !mac_is_unset(p->mac) || allot_mac(a, p, error);
+}
+
+/* What has a place of its own gets it before anybody else gets any. */
+static bool allot_own_slot(struct allotment *a, const struct part *p, GError **error)
+{
+	if (p->needs_slot && p->addr->slot < 0 && p->own.slot >= 0 &&
+		!a->slots[p->own.slot][p->own.function]) {
+		*p->addr = p->own;
+		return claim_slot(a, p, error);
+	}
+	return true;
+}
+
 static bool allot_slot(struct allotment *a, const struct part *p, GError **error)
 {
+	if (!p->needs_slot || p->addr->slot >= 0)
+		return true;
 	for (unsigned slot = PCI_FIRST_FREE; slot < PCI_SLOTS; slot++) {
 		if (!slot_is_free(a, slot))
 			continue;
 		*p->addr = (struct prop_pci){.slot = (int8_t)slot};
-		a->slots[slot][0] = p->pointer;
-		return true;
+		return claim_slot(a, p, error);
 	}
 	return err_set(error, VMMD_ERROR_INVALID, "%s: no PCI slot is free for it", p->pointer);
-}
-
-static bool allot_missing(struct allotment *a, const struct part *p, GError **error)
-{
-	if (p->id)
-		allot_id(a, p);
-	if (p->mac && mac_is_unset(p->mac) && !allot_mac(a, p, error))
-		return false;
-	return !p->needs_slot || p->addr->slot >= 0 || allot_slot(a, p, error);
 }
 
 static bool for_each_part(struct allotment *a,
 	bool (*fn)(struct allotment *, const struct part *, GError **), GError **error)
 {
 	for (guint i = 0; i < a->parts->len; i++) {
-		if (!fn(a, &g_array_index(a->parts, struct part, i), error))
+		if (!fn(a, g_ptr_array_index(a->parts, i), error))
 			return false;
 	}
 	return true;
@@ -210,15 +280,20 @@ static bool for_each_part(struct allotment *a,
 static bool allot_devices(struct vm_spec *s, GError **error)
 {
 	struct allotment a = {
-		.parts = g_array_new(FALSE, FALSE, sizeof(struct part)),
+		.spec = s,
+		.parts = g_ptr_array_new_with_free_func(g_free),
 		.taken = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL),
 	};
 	bool ok;
 
-	collect_parts(&a, s);
-	ok = for_each_part(&a, claim_given, error) && for_each_part(&a, allot_missing, error);
+	allot_buses(s);
+	claim_chipset(&a);
+	collect_parts(&a);
+	ok = for_each_part(&a, claim_given, error) && for_each_part(&a, allot_name, error) &&
+	     allot_places(&a, error) && for_each_part(&a, allot_own_slot, error) &&
+	     for_each_part(&a, allot_slot, error);
 	g_hash_table_unref(a.taken);
-	g_array_unref(a.parts);
+	g_ptr_array_unref(a.parts);
 	return ok;
 }
 
@@ -265,10 +340,32 @@ static bool derive_topology(struct spec_cpus *c, GError **error)
 			*dims[i] = 1;
 	}
 	if (gap)
-		*gap = (c->count + known - 1) / known;
+		*gap = (MAX(c->count, c->max) + known - 1) / known;
 	if ((uint64_t)c->sockets * c->cores * c->threads > VM_CPUS_MAX)
 		return err_set(error, VMMD_ERROR_INVALID,
 			"/cpus: sockets × cores × threads must be at most %d", VM_CPUS_MAX);
+	return true;
+}
+
+/* All memory belongs to some node, each vCPU to one at most. */
+static bool check_numa(const struct vm_spec *s, GError **error)
+{
+	uint64_t taken[SPEC_CPU_WORDS] = {0}, cpus[SPEC_CPU_WORDS], memory = 0;
+
+	for (size_t i = 0; i < s->n_numa; i++) {
+		memory += s->numa[i]->memory;
+		if (!s->numa[i]->cpus || !vm_spec_cpu_list(s->numa[i]->cpus, cpus))
+			continue;
+		for (size_t w = 0; w < SPEC_CPU_WORDS; w++) {
+			if (taken[w] & cpus[w])
+				return err_set(error, VMMD_ERROR_INVALID,
+					"/numa/%zu/cpus: a vCPU is in another node already", i);
+			taken[w] |= cpus[w];
+		}
+	}
+	if (s->n_numa && memory != s->memory->size)
+		return err_set(error, VMMD_ERROR_INVALID,
+			"/numa: the nodes' memory must make up the size of memory");
 	return true;
 }
 
@@ -292,7 +389,7 @@ static void make_object(const struct prop_table *t, void *obj, const char *name)
 
 static void make_objects(struct vm_spec *s)
 {
-	static const char *const always[] = {"memory", "cpus", "boot"};
+	static const char *const always[] = {"memory", "cpus", "boot", "features"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(always); i++)
 		make_object(&vm_spec_table, s, always[i]);
@@ -310,7 +407,7 @@ bool vm_spec_complete(struct vm_spec *spec, GError **error)
 	vm_spec_normalize(spec);
 	make_objects(spec);
 	if (!allot_uuid(spec, error) || !allot_devices(spec, error) ||
-		!derive_topology(spec->cpus, error))
+		!derive_topology(spec->cpus, error) || !check_numa(spec, error))
 		return false;
 	for (size_t i = 0; i < spec->n_disks; i++)
 		derive_serial(spec, spec->disks[i]);

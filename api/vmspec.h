@@ -16,14 +16,28 @@
 
 #include "base/prop.h"
 
-#define VM_NAME_MAX   64 /* bytes: [A-Za-z0-9][A-Za-z0-9._-]* */
-#define VM_CPUS_MAX   240
-#define VM_MEMORY_MIN (UINT64_C(1) << 20)
-#define VM_MEMORY_MAX (UINT64_C(4) << 40)
+#define VM_NAME_MAX     64 /* bytes: [A-Za-z0-9][A-Za-z0-9._-]* */
+#define VM_CPUS_MAX     240
+#define VM_MEMORY_MIN   (UINT64_C(1) << 20)
+#define VM_MEMORY_MAX   (UINT64_C(4) << 40)
+#define VM_MEMORY_SLOTS 64
 
-enum spec_machine { SPEC_MACHINE_PC }; /* "pc-1.0"; "pc" is its alias */
+/* Versioned names, "pc-1.0" and "q35-1.0"; "pc" and "q35" are aliases of the newest. */
+enum spec_machine { SPEC_MACHINE_PC, SPEC_MACHINE_Q35 };
 enum spec_accel { SPEC_ACCEL_KVM, SPEC_ACCEL_QTEST };
-enum spec_disk_bus { SPEC_DISK_VIRTIO };
+enum spec_switch { SPEC_AUTO, SPEC_ON, SPEC_OFF };
+enum spec_kernel_entry { SPEC_KERNEL_DIRECT, SPEC_KERNEL_FIRMWARE };
+/* AUTO: virtio for disks, for CD-ROMs the bus of the machine's own controller, fdc for floppies. */
+enum spec_disk_bus {
+	SPEC_DISK_BUS_AUTO,
+	SPEC_DISK_VIRTIO,
+	SPEC_DISK_SCSI,
+	SPEC_DISK_IDE,
+	SPEC_DISK_SATA,
+	SPEC_DISK_USB,
+	SPEC_DISK_FDC,
+};
+enum spec_disk_device { SPEC_DEVICE_DISK, SPEC_DEVICE_CDROM, SPEC_DEVICE_FLOPPY };
 enum spec_disk_driver { SPEC_DISK_FILE, SPEC_DISK_NULL };
 enum spec_disk_format { SPEC_FORMAT_RAW };
 enum spec_cache {
@@ -33,6 +47,19 @@ enum spec_cache {
 	SPEC_CACHE_UNSAFE
 };
 enum spec_error_policy { SPEC_ERROR_REPORT, SPEC_ERROR_STOP, SPEC_ERROR_IGNORE, SPEC_ERROR_ENOSPC };
+enum spec_controller_type {
+	SPEC_CONTROLLER_IDE,         /* piix3-ide, 1.1 of pc: units 0..3, channel × 2 + drive */
+	SPEC_CONTROLLER_AHCI,        /* ich9-ahci, on q35 the first at 1f.2: a unit is a port */
+	SPEC_CONTROLLER_VIRTIO_SCSI, /* a unit is a target */
+	SPEC_CONTROLLER_UHCI,        /* piix3-usb-uhci, on pc the first at 1.2: units 1, 2 */
+	SPEC_CONTROLLER_XHCI,        /* units are ports, from 1 on */
+	SPEC_CONTROLLER_FDC,         /* units 0, 1 */
+	SPEC_CONTROLLER_ROOT_PORT,   /* PCI Express, q35: a slot for one device each */
+	SPEC_CONTROLLER_TYPES
+};
+enum spec_nic_model { SPEC_NIC_VIRTIO, SPEC_NIC_E1000, SPEC_NIC_E1000E, SPEC_NIC_RTL8139 };
+enum spec_input_type { SPEC_INPUT_TABLET, SPEC_INPUT_MOUSE, SPEC_INPUT_KEYBOARD };
+enum spec_tpm_model { SPEC_TPM_TIS, SPEC_TPM_CRB };
 enum spec_net_type { SPEC_NET_USER, SPEC_NET_FD };
 enum spec_chardev_type {
 	SPEC_CHR_NULL,
@@ -48,20 +75,75 @@ struct spec_memory {
 	bool shared;        /* memfd, for vhost-user */
 	uint64_t page_size; /* 0 default, 2M, 1G: hugetlb */
 	bool prealloc;
+	uint64_t max;   /* bytes with all that can be plugged; 0: size, none can */
+	uint32_t slots; /* memory modules that can be plugged */
 };
 
 struct spec_cpus {
 	uint32_t count;                   /* at start */
-	uint32_t sockets, cores, threads; /* 0: derived; product is at least count */
+	uint32_t max;                     /* with all that can be plugged; 0: count */
+	uint32_t sockets, cores, threads; /* 0: derived; product is at least max */
+};
+
+/* A NUMA node, numbered by its place in the list. */
+struct spec_numa {
+	char *cpus;      /* indexes of vCPUs: "0-1,4" */
+	uint64_t memory; /* bytes; of all nodes together: memory.size */
+};
+
+struct spec_option_rom {
+	struct prop_file file;
+	uint32_t bootindex;
 };
 
 struct spec_boot {
 	struct prop_file
 		firmware; /* image mapped below 4 GiB; default: SeaBIOS, unless a kernel is given */
-	struct prop_file
-		kernel; /* bzImage or ELF with a PVH note: entered directly, without firmware */
+	struct prop_file vars;   /* UEFI variables: flash below firmware, which is flash too then */
+	bool secure;             /* that flash is written in system management mode only */
+	struct prop_file kernel; /* bzImage, ELF with a PVH note, or multiboot */
+	int kernel_entry;        /* enum spec_kernel_entry */
 	struct prop_file initrd;
 	char *cmdline;
+	char *order;           /* letters as QEMU's: a floppy, c disk, d CD-ROM, n network */
+	bool menu;             /* firmware offers a choice */
+	uint32_t menu_timeout; /* ms; 0: as the firmware likes */
+	uint32_t fail_timeout; /* ms to a reset after nothing was bootable; 0: never */
+	struct spec_option_rom **roms;
+	size_t n_roms;
+};
+
+/* What the machine has or has not beside its devices. */
+struct spec_features {
+	bool hpet;
+	int smm; /* enum spec_switch; AUTO: where boot.secure asks for it */
+	bool pvpanic;
+	uint8_t genid[16]; /* VM generation ID; zero: no such device */
+};
+
+/* Strings of SMBIOS type 1, 2 and 3; absent ones are the machine's. */
+struct spec_smbios_item {
+	char *manufacturer, *product, *version, *serial, *sku, *family, *asset;
+};
+
+struct spec_smbios_bios {
+	char *vendor, *version, *date;
+};
+
+struct spec_smbios {
+	struct spec_smbios_bios *bios;
+	struct spec_smbios_item *system, *board, *chassis;
+	char **oem_strings;
+};
+
+#define SPEC_UNIT_ANY 0xffffu
+
+/* What disks and USB devices are connected to. Those that are needed and missing are made. */
+struct spec_controller {
+	int type; /* enum spec_controller_type */
+	char *id; /* default ide0, ahci0, … */
+	struct prop_pci addr;
+	char *root_port;
 };
 
 struct spec_chardev {
@@ -73,16 +155,23 @@ struct spec_chardev {
 };
 
 struct spec_disk {
-	char *id; /* default disk0, disk1, … */
-	int bus, driver, format, cache;
-	struct prop_file file; /* driver file */
+	char *id;         /* default disk0, disk1, … */
+	int device, bus;  /* enum spec_disk_device, enum spec_disk_bus */
+	char *controller; /* id; default: the first that serves the bus and has a unit free */
+	uint32_t unit;    /* its place there; SPEC_UNIT_ANY: the next free one */
+	bool removable;   /* usb, scsi: the guest is told so */
+	int driver, format, cache;
+	struct prop_file file; /* driver file; CD-ROMs and floppies may be without: no medium */
 	uint64_t size;         /* driver null: bytes */
 	bool readonly;
 	char *serial; /* at most 20 bytes; default: derived from uuid and id */
+	char *model;  /* at most 40 bytes; default: the device's */
+	uint64_t wwn; /* world wide name, 0: none */
 	int read_error, write_error;
 	uint32_t bootindex; /* 0: none; lower boots first */
 	uint32_t queues, queue_size;
-	struct prop_pci addr;
+	struct prop_pci addr; /* virtio */
+	char *root_port;
 	uint32_t logical_block, physical_block;
 };
 
@@ -103,12 +192,15 @@ struct spec_net_backend {
 };
 
 struct spec_nic {
-	char *id; /* default net0, … */
+	char *id;  /* default net0, … */
+	int model; /* enum spec_nic_model */
 	uint8_t mac[6];
 	struct spec_net_backend *backend;
 	struct prop_pci addr;
+	char *root_port;
 	uint32_t bootindex;
-	uint16_t mtu; /* 0: not offered */
+	struct prop_file rom; /* option ROM; default with a bootindex: iPXE for the model */
+	uint16_t mtu;         /* virtio; 0: not offered */
 	uint32_t queues, queue_size;
 };
 
@@ -121,10 +213,46 @@ struct spec_console {
 	char *id;
 	struct spec_chardev *chardev;
 	struct prop_pci addr;
+	char *root_port;
 };
 
 struct spec_rng {
 	struct prop_pci addr;
+	char *root_port;
+};
+
+/* Beside the PS/2 keyboard and mouse that every machine has. On USB. */
+struct spec_input {
+	char *id; /* default input0, … */
+	int type; /* enum spec_input_type */
+	char *controller;
+	uint32_t unit; /* port; SPEC_UNIT_ANY: the next free one */
+};
+
+/* VGA with Bochs VBE. */
+struct spec_display {
+	struct prop_pci addr; /* default 2 on pc, 1 on q35 */
+	uint64_t vram;        /* bytes, a power of two from 1M to 256M */
+	struct prop_file rom; /* default: SeaBIOS' VGA BIOS */
+};
+
+/* Shows the display; at least one of listen and port. */
+struct spec_vnc {
+	struct prop_file listen;  /* Unix socket */
+	char *address;            /* of the host, for port and websocket; default 127.0.0.1 */
+	uint16_t port, websocket; /* TCP; 0: none */
+	char *password;           /* at most 8 bytes (RFC 6143 section 7.2.2); absent: none */
+};
+
+struct spec_sound {
+	char *id; /* default sound0, … */
+	struct prop_pci addr;
+	char *root_port;
+};
+
+struct spec_tpm {
+	struct prop_file socket; /* swtpm's control channel, a Unix socket to connect to */
+	int model;               /* enum spec_tpm_model */
 };
 
 struct spec_fw_cfg {
@@ -140,6 +268,7 @@ struct spec_device {
 	char **props;
 	struct spec_chardev *chardev;
 	struct prop_pci addr;
+	char *root_port;
 };
 
 struct vm_spec {
@@ -148,7 +277,13 @@ struct vm_spec {
 	int machine, accel;
 	struct spec_memory *memory;
 	struct spec_cpus *cpus;
+	struct spec_numa **numa;
+	size_t n_numa;
 	struct spec_boot *boot;
+	struct spec_features *features;
+	struct spec_smbios *smbios;
+	struct spec_controller **controllers;
+	size_t n_controllers;
 	struct spec_disk **disks;
 	size_t n_disks;
 	struct spec_nic **nics;
@@ -158,6 +293,13 @@ struct vm_spec {
 	struct spec_console **consoles;
 	size_t n_consoles;
 	struct spec_rng *rng;
+	struct spec_input **inputs;
+	size_t n_inputs;
+	struct spec_display *display;
+	struct spec_vnc *vnc;
+	struct spec_sound **sounds;
+	size_t n_sounds;
+	struct spec_tpm *tpm;
 	struct spec_fw_cfg **fw_cfg;
 	size_t n_fw_cfg;
 	struct spec_device **devices;
@@ -181,13 +323,15 @@ struct json_object *vm_spec_encode(const struct vm_spec *spec);
 void vm_spec_free(struct vm_spec *spec); /* NULL is fine */
 
 /*
- * Makes a spec whole: memory, cpus, boot, chardevs and NIC back-ends that are absent get their
- * defaults; what was left out and must stay the same is allotted: uuid (random), ids, MACs
- * (52:54:00 and random), PCI slots (from 3 on, in order of disks, NICs, consoles, rng; 0 to 2
- * belong to the chipset and the display), disk serials (from uuid and id), CPU topology; aliases of
- * machine types become the version they stand for. Idempotent. PCI slots of `devices` are left to
- * the machine, which knows which of them are PCI devices; those given are respected. Errors: no
- * free slot, two of one id, one MAC or one slot.
+ * Makes a spec whole: memory, cpus, boot, features, chardevs and NIC back-ends that are absent get
+ * their defaults; what was left out and must stay the same is allotted: uuid (random), ids, MACs
+ * (52:54:00 and random), buses of disks, controllers that disks and inputs need, their units, PCI
+ * slots (the chipset's own places for its controllers and the display, else from 3 on in order of
+ * disks, NICs, consoles, rng, controllers, sounds), disk serials (from uuid and id), CPU topology;
+ * aliases of machine types become the version they stand for. Idempotent. PCI slots of `devices`
+ * are left to the machine, which knows which of them are PCI devices; those given are respected.
+ * Errors: no free slot or unit, two of one id, one MAC, one slot or one unit, a bus that the
+ * machine has not, a controller that does not serve the bus.
  */
 bool vm_spec_complete(struct vm_spec *spec, GError **error);
 
@@ -196,6 +340,10 @@ bool vm_name_check(const char *name, GError **error);
 
 /* Replaces aliases of machine types; decoding and completion do it. */
 void vm_spec_normalize(struct vm_spec *spec);
+
+/* The CPUs of a NUMA node: bit i of word i / 64 is vCPU i. False: not a list such as "0-3,8". */
+#define SPEC_CPU_WORDS ((VM_CPUS_MAX + 63) / 64)
+bool vm_spec_cpu_list(const char *text, uint64_t ret[SPEC_CPU_WORDS]);
 
 /*
  * Every PROP_TYPE_FILE of a spec, also those without path, with its JSON pointer ("/disks/0/file"),

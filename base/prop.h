@@ -57,11 +57,12 @@ struct prop_file {
 	int fd;     /* -1 until opened or passed; owned */
 };
 
-#define PROP_REQUIRED  0x1 /* must be given */
-#define PROP_READWRITE 0x2 /* a file is opened for writing too (unless its object says readonly) */
-#define PROP_APPEND    0x4 /* a file is appended to, and made when it is missing */
-#define PROP_LISTEN    0x8 /* not a file: a listening Unix stream socket is made at the path */
-#define PROP_MAX_LIST  256 /* entries of any list: a limit on every user-controlled resource */
+#define PROP_REQUIRED  0x1  /* must be given */
+#define PROP_READWRITE 0x2  /* a file is opened for writing too (unless its object says readonly) */
+#define PROP_APPEND    0x4  /* a file is appended to, and made when it is missing */
+#define PROP_LISTEN    0x8  /* not a file: a listening Unix stream socket is made at the path */
+#define PROP_CONNECT   0x10 /* not a file: a Unix stream socket that is connected to */
+#define PROP_MAX_LIST  256  /* entries of any list: a limit on every user-controlled resource */
 
 struct prop_table;
 

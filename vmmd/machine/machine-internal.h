@@ -4,7 +4,8 @@
  *
  *	machine.c     memory, accelerator, order of construction
  *	pc.c	      the chips and ports of machine type pc
- *	devices.c     disks, NICs, consoles and other devices of the spec, with their back-ends
+ *	devices.c     consoles and other devices of the spec
+ *	chardevs.c disks.c nics.c    devices that have back-ends, a table from the spec's words to functions in each
  *	start.c	      reset: fw_cfg, firmware tables, direct boot
  *	direct.c      what firmware would have set up, for a direct boot
  *	acpi.c aml.c dsdt-pc.asl   ACPI
@@ -36,6 +37,24 @@ struct dev *machine_add(
 /* A chardev of the spec, owned by the machine. NULL with @error set. */
 struct chardev *machine_add_chardev(
 	struct machine *m, const char *id, const struct spec_chardev *c, GError **error);
+
+/* The object of the spec with that index; its back-end is the machine's. Errors begin with the key that they are about. */
+bool machine_add_disk(struct machine *m, size_t i, GError **error);
+bool machine_add_nic(struct machine *m, size_t i, GError **error);
+
+/* The fd of a file of the spec, handed over: the spec does not close it any more. */
+int machine_take_fd(const struct prop_file *f);
+
+/* A function on the root bus, not realized yet. */
+struct dev *machine_new_pci(
+	struct machine *m, const struct dev_ops *ops, const char *id, struct prop_pci addr);
+struct dev *machine_new_virtio(
+	struct machine *m, const struct dev_ops *ops, const char *id, struct prop_pci addr);
+
+/* A property that the device has, with a value that it takes. */
+void machine_set_uint(struct dev *d, const char *name, uint64_t v);
+/* The same with a value that may be refused: then @d is freed. NULL leaves the default. */
+bool machine_set_text(struct dev *d, const char *name, const char *text, GError **error);
 
 /* What the firmware is told about the machine and by the operator; once. */
 bool machine_fill_fw_cfg(struct machine *m, GError **error);

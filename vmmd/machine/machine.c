@@ -154,12 +154,41 @@ static void free_chardev(gpointer p)
 	chardev_free(p);
 }
 
+/* What can be said and not be had yet. */
+static bool check_supported(const struct vm_spec *s, GError **error)
+{
+	static const uint8_t no_genid[sizeof(s->features->genid)];
+	const struct {
+		const char *key;
+		bool wanted;
+	} missing[] = {
+		{"/machine", s->machine != SPEC_MACHINE_PC},
+		{"/memory/max", s->memory->max > s->memory->size},
+		{"/cpus/max", s->cpus->max > s->cpus->count},
+		{"/numa", s->n_numa},
+		{"/boot/vars", s->boot->vars.fd >= 0},
+		{"/boot/kernel-entry", s->boot->kernel_entry == SPEC_KERNEL_FIRMWARE},
+		{"/boot/roms", s->boot->n_roms},
+		{"/features/hpet", s->features->hpet},
+		{"/features/smm", s->features->smm == SPEC_ON},
+		{"/features/genid", memcmp(s->features->genid, no_genid, sizeof(no_genid)) != 0},
+		{"/smbios", s->smbios != NULL},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(missing); i++) {
+		if (missing[i].wanted)
+			return err_set(error, VMMD_ERROR_UNSUPPORTED,
+				"%s: this build cannot do that", missing[i].key);
+	}
+	return true;
+}
+
 /* Memory slots before the interrupt controllers: base/accel.h says why. */
 static bool build(struct machine *m, GError **error)
 {
 	int err;
 
-	if (!make_accel(m, error))
+	if (!check_supported(m->spec, error) || !make_accel(m, error))
 		return false;
 	m->gmem = gmem_new();
 	m->bus = bus_new(m->accel, m->gmem, m->clocks, m->env.main);

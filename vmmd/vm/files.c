@@ -11,7 +11,10 @@
 #include "base/error.h"
 #include "base/fdpass.h"
 
+/* Packages seabios and ipxe-qemu. */
 #define DEFAULT_FIRMWARE "/usr/share/seabios/bios-256k.bin"
+#define VGA_ROM          "/usr/share/seabios/vgabios-stdvga.bin"
+#define ROM_DIR          "/usr/lib/ipxe/qemu/"
 
 bool vm_file_parse(GArray *files, const char *arg, GError **error)
 {
@@ -33,29 +36,49 @@ bool vm_file_parse(GArray *files, const char *arg, GError **error)
 	return true;
 }
 
+static int unix_socket(const char *path, struct sockaddr_un *ret, GError **error)
+{
+	int fd = -1;
+
+	*ret = (struct sockaddr_un){.sun_family = AF_UNIX};
+	if (g_strlcpy(ret->sun_path, path, sizeof(ret->sun_path)) >= sizeof(ret->sun_path))
+		err_set(error, VMMD_ERROR_INVALID, "the path of a socket has at most %zu bytes",
+			sizeof(ret->sun_path) - 1);
+	else if ((fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) < 0)
+		err_set_errno(error, errno, "no socket can be made");
+	return fd;
+}
+
 static int listen_at(const char *path, GError **error)
 {
-	struct sockaddr_un sa = {.sun_family = AF_UNIX};
-	int fd;
+	struct sockaddr_un sa;
+	int fd = unix_socket(path, &sa, error);
 
-	if (strlen(path) >= sizeof(sa.sun_path)) {
-		err_set(error, VMMD_ERROR_INVALID, "the path of a socket has at most %zu bytes",
-			sizeof(sa.sun_path) - 1);
-		return -1;
-	}
-	g_strlcpy(sa.sun_path, path, sizeof(sa.sun_path));
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd >= 0 && bind(fd, (struct sockaddr *)&sa, sizeof(sa)) == 0 && listen(fd, 1) == 0)
+	if (fd < 0 || (bind(fd, (struct sockaddr *)&sa, sizeof(sa)) == 0 && listen(fd, 1) == 0))
 		return fd;
 	err_set_errno(error, errno, "cannot listen at %s", path);
 	fd_close(&fd);
 	return -1;
 }
 
+/* Of Unix sockets a connection is there at once, or refused: the other end need not accept it yet. */
+static int connect_to(const char *path, GError **error)
+{
+	struct sockaddr_un sa;
+	int fd = unix_socket(path, &sa, error);
+
+	if (fd < 0 || connect(fd, (struct sockaddr *)&sa, sizeof(sa)) == 0)
+		return fd;
+	err_set_errno(error, errno, "cannot connect to %s", path);
+	fd_close(&fd);
+	return -1;
+}
+
 static bool open_path(const struct prop *p, struct prop_file *file, int flags, GError **error)
 {
-	if (p->flags & PROP_LISTEN) {
-		file->fd = listen_at(file->path, error);
+	if (p->flags & (PROP_LISTEN | PROP_CONNECT)) {
+		file->fd = p->flags & PROP_LISTEN ? listen_at(file->path, error)
+						  : connect_to(file->path, error);
 		return file->fd >= 0;
 	}
 	file->fd = open(file->path, flags | O_CLOEXEC | O_NOCTTY, 0600);
@@ -98,13 +121,39 @@ static bool has(GArray *files, const char *pointer)
 	return false;
 }
 
+static void default_file(struct prop_file *f, const char *path)
+{
+	if (f->fd < 0 && !f->path)
+		f->path = g_strdup(path);
+}
+
+static void default_files(struct vm_spec *spec, GArray *files)
+{
+	static const char *const nic_roms[] = {
+		[SPEC_NIC_VIRTIO] = ROM_DIR "efi-virtio.rom",
+		[SPEC_NIC_E1000] = ROM_DIR "efi-e1000.rom",
+		[SPEC_NIC_E1000E] = ROM_DIR "efi-e1000e.rom",
+		[SPEC_NIC_RTL8139] = ROM_DIR "efi-rtl8139.rom",
+	};
+	struct spec_boot *b = spec->boot;
+	bool direct = b->kernel_entry == SPEC_KERNEL_DIRECT &&
+		      (b->kernel.path || has(files, "/boot/kernel"));
+
+	if (!direct && !has(files, "/boot/firmware"))
+		default_file(&b->firmware, DEFAULT_FIRMWARE);
+	if (spec->display && !has(files, "/display/rom"))
+		default_file(&spec->display->rom, VGA_ROM);
+	for (size_t i = 0; i < spec->n_nics; i++) {
+		g_autofree char *pointer = g_strdup_printf("/nics/%zu/rom", i);
+
+		if (spec->nics[i]->bootindex && !has(files, pointer))
+			default_file(&spec->nics[i]->rom, nic_roms[spec->nics[i]->model]);
+	}
+}
+
 bool vm_files_open(struct vm_spec *spec, GArray *files, GError **error)
 {
-	struct spec_boot *b = spec->boot;
-
-	if (!b->firmware.path && !b->kernel.path && !has(files, "/boot/firmware") &&
-		!has(files, "/boot/kernel"))
-		b->firmware.path = g_strdup(DEFAULT_FIRMWARE);
+	default_files(spec, files);
 	if (!vm_spec_foreach_file(spec, fill, files, error))
 		return false;
 	for (guint i = 0; i < files->len; i++) {

@@ -18,8 +18,8 @@ struct vm_file {
 bool vm_file_parse(GArray *files, const char *arg, GError **error);
 
 /*
- * Fills the fds of all files of @spec: those in @files from there, the others by opening their path. Where neither firmware nor kernel
- * is given the firmware is SeaBIOS. Errors name the file's pointer: missing, no permission, a pointer that the spec does not have.
+ * Fills the fds of all files of @spec: those in @files from there, the others by opening their path. Absent firmware is SeaBIOS, unless
+ * a kernel is entered directly; absent ROMs are those of the packages seabios (display) and ipxe-qemu (NICs with a bootindex). Errors name the file's pointer: missing, no permission, a pointer that the spec does not have.
  */
 bool vm_files_open(struct vm_spec *spec, GArray *files, GError **error);
 

@@ -27,19 +27,38 @@ static char *encoded(const struct vm_spec *s)
 
 static const char full[] =
 	"{\"name\":\"web-1\",\"uuid\":\"0d3f6f2e-7a56-4f0e-9d0a-0f5a6ad0c5f1\",\"accel\":\"qtest\","
-	"\"memory\":{\"size\":1073741824,\"shared\":true,\"page-size\":2097152,\"prealloc\":true},"
-	"\"cpus\":{\"count\":3,\"sockets\":2,\"cores\":2,\"threads\":1},"
-	"\"boot\":{\"kernel\":\"/boot/vmlinuz\",\"initrd\":\"/boot/"
-	"initrd\",\"cmdline\":\"console=ttyS0\"},"
+	"\"memory\":{\"size\":1073741824,\"shared\":true,\"page-size\":2097152,\"prealloc\":true,"
+	"\"max\":2147483648,\"slots\":4},"
+	"\"cpus\":{\"count\":3,\"max\":4,\"sockets\":2,\"cores\":2,\"threads\":1},"
+	"\"numa\":[{\"cpus\":\"0-1\",\"memory\":1073741824},{\"cpus\":\"2,3\"}],"
+	"\"boot\":{\"firmware\":\"/fw\",\"vars\":\"/vars\",\"secure\":true,\"kernel\":\"/boot/"
+	"vmlinuz\","
+	"\"kernel-entry\":\"firmware\",\"initrd\":\"/boot/"
+	"initrd\",\"cmdline\":\"console=ttyS0\",\"order\":\"cdn\",\"menu\":true,\"menu-timeout\":"
+	"3000,"
+	"\"fail-timeout\":10,\"roms\":[{\"file\":\"/rom\",\"bootindex\":3}]},"
+	"\"features\":{\"hpet\":true,\"smm\":\"on\",\"pvpanic\":true,"
+	"\"genid\":\"0d3f6f2e-7a56-4f0e-9d0a-0f5a6ad0c5f2\"},"
+	"\"smbios\":{\"bios\":{\"vendor\":\"V\"},\"system\":{\"manufacturer\":\"M\",\"family\":"
+	"\"F\"},"
+	"\"chassis\":{\"asset\":\"A\"},\"oem-strings\":[\"one\",\"two\"]},"
+	"\"controllers\":[{\"type\":\"ide\",\"id\":\"ide\",\"addr\":\"1.1\"},{\"type\":\"xhci\"}],"
 	"\"disks\":[{\"id\":\"root\",\"file\":\"/var/"
 	"root.img\",\"cache\":\"none\",\"serial\":\"ABC123\","
 	"\"read-error\":\"stop\",\"write-error\":\"ignore\",\"bootindex\":1,\"queues\":2,\"queue-"
 	"size\":128,"
 	"\"addr\":\"5\",\"logical-block\":512,\"physical-block\":4096},"
+	"{\"id\":\"old\",\"bus\":\"ide\",\"controller\":\"ide\",\"unit\":3,\"file\":\"/var/"
+	"old.img\","
+	"\"model\":\"QUANTUM FIREBALL\",\"wwn\":5},"
+	"{\"device\":\"cdrom\",\"bus\":\"sata\"},{\"device\":\"floppy\",\"bus\":\"fdc\"},"
+	"{\"bus\":\"usb\",\"removable\":true,\"file\":\"/var/stick.img\"},"
 	"{\"id\":\"scratch\",\"driver\":\"null\",\"size\":1048576,\"readonly\":true,\"serial\":"
 	"\"X\","
 	"\"addr\":\"1f.2\"}],"
-	"\"nics\":[{\"id\":\"lan\",\"mac\":\"52:54:00:01:02:03\",\"backend\":{\"network\":\"192."
+	"\"nics\":[{\"model\":\"e1000e\",\"root-port\":\"p\",\"rom\":\"/"
+	"e1000e.rom\"},{\"id\":\"lan\",\"mac\":\"52:54:00:01:02:03\",\"backend\":{\"network\":"
+	"\"192."
 	"168.7.0/24\","
 	"\"restrict\":true,\"forwards\":[{\"protocol\":\"udp\",\"host-address\":\"127.0.0.2\","
 	"\"host-port\":8080,"
@@ -49,6 +68,12 @@ static const char full[] =
 	"{\"id\":\"com2\",\"chardev\":{\"type\":\"file\",\"path\":\"/tmp/log\"}}],"
 	"\"consoles\":[{\"id\":\"con\",\"chardev\":{\"type\":\"pty\"},\"addr\":\"7\"}],"
 	"\"rng\":{\"addr\":\"8\"},"
+	"\"inputs\":[{},{\"type\":\"keyboard\",\"unit\":2}],"
+	"\"display\":{\"vram\":33554432},"
+	"\"vnc\":{\"listen\":\"/run/vnc\",\"address\":\"::1\",\"port\":5901,\"websocket\":5701,"
+	"\"password\":\"secret\"},"
+	"\"sounds\":[{}],"
+	"\"tpm\":{\"socket\":\"/run/swtpm\",\"model\":\"tis\"},"
 	"\"fw-cfg\":[{\"name\":\"opt/org.test\",\"string\":\"hello\"}],"
 	"\"devices\":[{\"type\":\"isa-debugcon\",\"id\":\"dbg\",\"chardev\":{},\"addr\":\"9\","
 	"\"iobase\":\"1026\","
@@ -77,18 +102,20 @@ static void test_fields(void)
 {
 	struct vm_spec *s = parse(full);
 
-	g_assert_cmpuint(s->n_disks, ==, 2);
+	g_assert_cmpuint(s->n_disks, ==, 6);
 	g_assert_cmpint(s->disks[0]->cache, ==, SPEC_CACHE_NONE);
 	g_assert_cmpint(s->disks[0]->write_error, ==, SPEC_ERROR_IGNORE);
-	g_assert_cmpint(s->disks[1]->addr.slot, ==, 0x1f);
-	g_assert_cmpint(s->disks[1]->addr.function, ==, 2);
-	g_assert_cmphex(s->nics[0]->mac[5], ==, 3);
-	g_assert_cmpuint(s->nics[0]->backend->forwards[0]->host_port, ==, 8080);
+	g_assert_cmpint(s->disks[5]->addr.slot, ==, 0x1f);
+	g_assert_cmpint(s->disks[5]->addr.function, ==, 2);
+	g_assert_cmphex(s->nics[1]->mac[5], ==, 3);
+	g_assert_cmpuint(s->nics[1]->backend->forwards[0]->host_port, ==, 8080);
 	g_assert_cmpstr(s->devices[0]->props[0], ==, "iobase=1026");
 	g_assert_cmpstr(s->devices[0]->props[1], ==, "verbose=true");
 	g_assert_null(s->devices[0]->props[2]);
 	g_assert_cmpint(s->boot->firmware.fd, ==, -1);
-	g_assert_null(s->boot->firmware.path);
+	g_assert_cmpuint(s->disks[1]->unit, ==, 3);
+	g_assert_cmpuint(s->disks[2]->unit, ==, SPEC_UNIT_ANY);
+	g_assert_null(s->disks[2]->file.path);
 	vm_spec_free(s);
 }
 
@@ -129,7 +156,8 @@ static const struct {
 	{VM("\"a/b~c\":1"), "/a~1b~0c: is not known"},
 	{VM("\"name\":\"b\""), "/name: is given twice"},
 	{VM("\"uuid\":\"x\""), "/uuid: must be a UUID, not 'x'"},
-	{VM("\"machine\":\"pc-9.9\""), "/machine: must be one of pc-1.0, pc, not 'pc-9.9'"},
+	{VM("\"machine\":\"pc-9.9\""),
+		"/machine: must be one of pc-1.0, q35-1.0, pc, q35, not 'pc-9.9'"},
 	{VM("\"machine\":0"), "/machine: must be a string, not 0"},
 	{VM("\"accel\":\"tcg\""), "/accel: must be one of kvm, qtest, not 'tcg'"},
 	{VM("\"autostart\":1"), "/autostart: must be true or false, not 1"},
@@ -154,10 +182,39 @@ static const struct {
 	{VM("\"cpus\":{\"count\":241}"), "/cpus/count: must be an integer from 1 to 240, not 241"},
 	{VM("\"cpus\":{\"count\":5,\"sockets\":2,\"cores\":2,\"threads\":1}"),
 		"/cpus: sockets × cores × threads"},
+	{VM("\"cpus\":{\"count\":3,\"max\":2}"), "/cpus: max must be at least count"},
+	{VM("\"memory\":{\"size\":\"1G\",\"max\":\"2G\"}"), "/memory: max above size and slots"},
+	{VM("\"memory\":{\"size\":\"1G\",\"max\":\"512M\"}"), "/memory: max must be a multiple"},
+	{VM("\"numa\":[{\"cpus\":\"0-\"}]"), "/numa/0: cpus must be a list"},
+	{VM("\"numa\":[{\"cpus\":\"3-1\"}]"), "/numa/0: cpus must be a list"},
+	{VM("\"numa\":[{\"cpus\":\"0-240\"}]"), "/numa/0: cpus must be a list"},
+	{VM("\"numa\":[{\"cpus\":\"1,\"}]"), "/numa/0: cpus must be a list"},
 	{VM("\"cpus\":{\"sockets\":240,\"cores\":240,\"threads\":240}"),
 		"/cpus: sockets × cores × threads"},
 	{VM("\"boot\":{\"initrd\":\"/i\"}"), "/boot: initrd needs a kernel"},
 	{VM("\"boot\":{\"cmdline\":\"x\"}"), "/boot: cmdline needs a kernel"},
+	{VM("\"boot\":{\"vars\":\"/v\"}"), "/boot: vars needs a firmware"},
+	{VM("\"boot\":{\"firmware\":\"/f\",\"secure\":true}"), "/boot: secure needs vars"},
+	{VM("\"boot\":{\"kernel-entry\":\"firmware\"}"), "/boot: kernel-entry needs a kernel"},
+	{VM("\"boot\":{\"order\":\"cx\"}"), "/boot: order must be of"},
+	{VM("\"boot\":{\"roms\":[{}]}"), "/boot/roms/0: needs a file"},
+	{VM("\"vnc\":{\"port\":5900}"), "vm: vnc needs a display"},
+	{VM("\"display\":{},\"vnc\":{}"), "/vnc: needs listen, port or websocket"},
+	{VM("\"display\":{},\"vnc\":{\"port\":5900,\"address\":\"here\"}"),
+		"/vnc: address must be"},
+	{VM("\"display\":{},\"vnc\":{\"port\":5900,\"password\":\"123456789\"}"),
+		"/vnc/password: is 9 bytes long, the limit is 8"},
+	{VM("\"display\":{\"vram\":\"3M\"}"), "/display: vram must be a power of two"},
+	{VM("\"tpm\":{}"), "/tpm: needs a socket"},
+	{VM("\"controllers\":[{}]"), "/controllers/0/type: is required"},
+	{VM("\"controllers\":[{\"type\":\"mfm\"}]"),
+		"/controllers/0/type: must be one of ide, ahci"},
+	{VM("\"nics\":[{\"model\":\"e1000\",\"mtu\":1500}]"), "/nics/0: mtu is for model virtio"},
+	{DISK("\"file\":\"/g\",\"device\":\"floppy\",\"bus\":\"ide\""),
+		"/disks/1: there is no floppy on bus ide"},
+	{DISK("\"file\":\"/g\",\"device\":\"cdrom\",\"bus\":\"virtio\""),
+		"/disks/1: there is no cdrom on bus virtio"},
+	{DISK("\"file\":\"/g\",\"model\":\"\\u00e4\""), "/disks/1: model must be printable ASCII"},
 	{VM("\"boot\":{\"kernel\":\"\"}"), "/boot/kernel: must be a path, not ''"},
 	{VM("\"disks\":{}"), "/disks: must be an array, not an object"},
 	{VM("\"disks\":[null]"), "/disks/0: must be an object, not null"},
@@ -321,6 +378,95 @@ static void test_complete(void)
 	vm_spec_free(s);
 }
 
+/* Each disk and input in the form "controller unit", each controller in the form "id slot.function". */
+static char *places(const struct vm_spec *s)
+{
+	GString *t = g_string_new(NULL);
+
+	for (size_t i = 0; i < s->n_disks; i++) {
+		if (s->disks[i]->controller)
+			g_string_append_printf(
+				t, "%s %u, ", s->disks[i]->controller, s->disks[i]->unit);
+	}
+	for (size_t i = 0; i < s->n_inputs; i++)
+		g_string_append_printf(t, "%s %u, ", s->inputs[i]->controller, s->inputs[i]->unit);
+	for (size_t i = 0; i < s->n_controllers; i++)
+		g_string_append_printf(t, "%s %x.%x, ", s->controllers[i]->id,
+			(unsigned)(uint8_t)s->controllers[i]->addr.slot,
+			(unsigned)(uint8_t)s->controllers[i]->addr.function);
+	g_string_truncate(t, t->len - 2);
+	return g_string_free(t, FALSE);
+}
+
+#define CD   "{\"device\":\"cdrom\"}"
+#define IDE  "{\"bus\":\"ide\",\"file\":\"/f\"}"
+#define SATA "{\"bus\":\"sata\",\"file\":\"/f\"}"
+#define USB  "{\"bus\":\"usb\",\"file\":\"/f\"}"
+
+static const struct {
+	const char *text, *places;
+} placed[] = {
+	{VM("\"disks\":[" IDE "," CD ",{\"device\":\"floppy\"}]"),
+		"ide0 0, ide0 1, fdc0 0, ide0 1.1, fdc0 ff.ff"},
+	{VM("\"machine\":\"q35\",\"disks\":[" CD "," SATA "]"), "ahci0 0, ahci0 1, ahci0 1f.2"},
+	{VM("\"disks\":[" SATA "]"), "ahci0 0, ahci0 3.0"},
+	/* A place that is asked for is kept from those that come earlier. */
+	{VM("\"disks\":[" IDE ",{\"bus\":\"ide\",\"file\":\"/g\",\"controller\":\"x\",\"unit\":0}],"
+	    "\"controllers\":[{\"type\":\"ide\",\"id\":\"x\"}]"),
+		"x 1, x 0, x 1.1"},
+	/* A full controller is followed by another; only the first is where the chipset has it. */
+	{VM("\"inputs\":[{},{\"type\":\"keyboard\"},{}]"),
+		"uhci0 1, uhci0 2, uhci1 1, uhci0 1.2, uhci1 3.0"},
+	{VM("\"machine\":\"q35\",\"disks\":[" USB "],\"inputs\":[{}]"),
+		"xhci0 1, xhci0 2, xhci0 3.0"},
+	{VM("\"controllers\":[{\"type\":\"xhci\"}],\"inputs\":[{}]"), "xhci0 1, xhci0 3.0"},
+	{VM("\"machine\":\"q35\",\"controllers\":[{\"type\":\"root-port\",\"id\":\"p\"},"
+	    "{\"type\":\"xhci\",\"root-port\":\"p\"}]"),
+		"p 3.0, xhci0 0.0"},
+	{VM("\"disks\":[{\"bus\":\"scsi\",\"file\":\"/f\"}]"), "scsi0 0, scsi0 3.0"},
+};
+
+static void test_places(void)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(placed); i++) {
+		struct vm_spec *s = parse(placed[i].text), *again;
+		g_autofree char *text = NULL, *once = NULL, *twice = NULL;
+		GError *e = NULL;
+
+		g_assert_true(vm_spec_complete(s, &e));
+		g_assert_no_error(e);
+		text = places(s);
+		g_assert_cmpstr(text, ==, placed[i].places);
+		once = encoded(s);
+		again = parse(once);
+		g_assert_true(vm_spec_complete(again, &e));
+		twice = encoded(again);
+		g_assert_cmpstr(once, ==, twice);
+		vm_spec_free(again);
+		vm_spec_free(s);
+	}
+}
+
+static void test_display_slot(void)
+{
+	static const struct {
+		const char *text;
+		int slot;
+	} cases[] = {
+		{VM("\"display\":{}"), 2},
+		{VM("\"machine\":\"q35\",\"display\":{}"), 1},
+		{VM("\"display\":{},\"rng\":{\"addr\":\"2\"}"), 3},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct vm_spec *s = parse(cases[i].text);
+
+		g_assert_true(vm_spec_complete(s, NULL));
+		g_assert_cmpint(s->display->addr.slot, ==, cases[i].slot);
+		vm_spec_free(s);
+	}
+}
+
 static const struct {
 	const char *text, *message;
 } clashes[] = {
@@ -328,10 +474,39 @@ static const struct {
 		"/nics/0/id: x is that of /disks/0"},
 	{VM("\"disks\":[{\"file\":\"/1\",\"addr\":\"5\"},{\"file\":\"/2\",\"addr\":\"5.0\"}]"),
 		"/disks/1/addr: slot 5.0 is that of /disks/0"},
-	{VM("\"rng\":{\"addr\":\"1\"}"), "/rng/addr: slots 0 to 2 belong to the machine"},
+	{VM("\"rng\":{\"addr\":\"1\"}"), "/rng/addr: slot 1.0 is that of the machine"},
 	{VM("\"nics\":[{\"mac\":\"52:54:00:00:00:01\"},{\"mac\":\"52:54:00:00:00:01\"}]"),
 		"/nics/1/mac: 52:54:00:00:00:01 is that of /nics/0"},
 	{VM("\"cpus\":{\"count\":240,\"threads\":7}"), "/cpus: sockets × cores × threads"},
+	{VM("\"machine\":\"q35\",\"disks\":[" IDE "]"),
+		"/disks/0: machine q35 has no ide controller"},
+	{VM("\"disks\":[" IDE "," IDE "," CD "," IDE "," CD "]"),
+		"/disks/4: no place is free on the ide controller"},
+	{VM("\"disks\":[{\"bus\":\"ide\",\"file\":\"/f\",\"unit\":4}]"),
+		"/disks/0/unit: ide0 has units 0 to 3"},
+	{VM("\"disks\":[{\"bus\":\"ide\",\"file\":\"/f\",\"controller\":\"x\"}]"),
+		"/disks/0/controller: there is no x"},
+	{VM("\"controllers\":[{\"type\":\"fdc\",\"id\":\"x\"}],"
+	    "\"disks\":[{\"bus\":\"ide\",\"file\":\"/f\",\"controller\":\"x\"}]"),
+		"/disks/0/controller: x is for devices of another bus"},
+	{VM("\"controllers\":[{\"type\":\"fdc\",\"id\":\"x\"}],\"disks\":["
+	    "{\"device\":\"floppy\",\"controller\":\"x\",\"unit\":1},"
+	    "{\"device\":\"floppy\",\"controller\":\"x\",\"unit\":1}]"),
+		"/disks/1/unit: x 1 is that of /disks/0"},
+	{VM("\"controllers\":[{\"type\":\"ide\"},{\"type\":\"ide\"}]"),
+		"/controllers/1: a machine has one ide controller"},
+	{VM("\"controllers\":[{\"type\":\"root-port\"}]"),
+		"/controllers/0: machine pc has no port"},
+	{VM("\"rng\":{\"root-port\":\"p\"}"), "/rng/root-port: there is no root port p"},
+	{VM("\"machine\":\"q35\",\"controllers\":[{\"type\":\"root-port\",\"id\":\"p\"}],"
+	    "\"rng\":{\"root-port\":\"p\"},\"nics\":[{\"root-port\":\"p\"}]"),
+		"/rng/root-port: p 0 is that of /nics/0"},
+	{VM("\"machine\":\"q35\",\"rng\":{\"addr\":\"1f\"}"),
+		"/rng/addr: slot 1f.0 is that of the machine"},
+	{VM("\"memory\":{\"size\":\"1G\"},\"numa\":[{\"memory\":\"512M\"}]"),
+		"/numa: the nodes' memory"},
+	{VM("\"numa\":[{\"cpus\":\"0-2\",\"memory\":\"512M\"},{\"cpus\":\"2\"}]"),
+		"/numa/1/cpus: a vCPU is in another node"},
 };
 
 static void test_clashes(void)
@@ -382,10 +557,13 @@ static void test_files(void)
 
 	g_assert_true(vm_spec_foreach_file(s, gather_file, all, NULL));
 	expect = g_strdup_printf(
-		"/boot/kernel=/boot/vmlinuz:%x /boot/initrd=/boot/initrd:%x "
-		"/disks/0/file=/var/root.img:%x /serials/0/chardev/listen=/run/x:%x "
-		"/serials/1/chardev/path=/tmp/log:%x ",
-		O_RDONLY, O_RDONLY, O_RDWR | O_DIRECT, O_RDONLY, O_WRONLY | O_APPEND | O_CREAT);
+		"/boot/firmware=/fw:0 /boot/vars=/vars:%x /boot/kernel=/boot/vmlinuz:0 "
+		"/boot/initrd=/boot/initrd:0 /boot/roms/0/file=/rom:0 "
+		"/disks/0/file=/var/root.img:%x /disks/1/file=/var/old.img:%x "
+		"/disks/4/file=/var/stick.img:%x /nics/0/rom=/e1000e.rom:0 "
+		"/serials/0/chardev/listen=/run/x:0 /serials/1/chardev/path=/tmp/log:%x "
+		"/vnc/listen=/run/vnc:0 /tpm/socket=/run/swtpm:0 ",
+		O_RDWR, O_RDWR | O_DIRECT, O_RDWR, O_RDWR, O_WRONLY | O_APPEND | O_CREAT);
 	g_assert_cmpstr(all->str, ==, expect);
 	g_clear_pointer(&s->boot->initrd.path, g_free);
 	g_assert_false(vm_spec_foreach_file(s, gather_file, all, &e));
@@ -479,6 +657,8 @@ int main(int argc, char **argv)
 	g_test_add_func("/vmspec/list-limit", test_list_limit);
 	g_test_add_func("/vmspec/extra-limit", test_extra_limit);
 	g_test_add_func("/vmspec/complete", test_complete);
+	g_test_add_func("/vmspec/places", test_places);
+	g_test_add_func("/vmspec/display-slot", test_display_slot);
 	g_test_add_func("/vmspec/clashes", test_clashes);
 	g_test_add_func("/vmspec/slots-end", test_slots_end);
 	g_test_add_func("/vmspec/files", test_files);

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Disks: what holds their bytes, and the device by which the guest sees them. */
+#include "virtio-backends/block/drivers.h"
+#include "virtio-backends/devices/devices.h"
+#include "vmmd/machine/machine-internal.h"
+
+static enum blk_error_policy policy(int spec)
+{
+	static const enum blk_error_policy of_spec[] = {
+		[SPEC_ERROR_REPORT] = BLK_ERROR_REPORT,
+		[SPEC_ERROR_STOP] = BLK_ERROR_STOP,
+		[SPEC_ERROR_IGNORE] = BLK_ERROR_IGNORE,
+		[SPEC_ERROR_ENOSPC] = BLK_ERROR_ENOSPC,
+	};
+
+	return of_spec[spec];
+}
+
+static enum blk_cache cache_mode(int spec)
+{
+	static const enum blk_cache of_spec[] = {
+		[SPEC_CACHE_NONE] = BLK_CACHE_NONE,
+		[SPEC_CACHE_WRITEBACK] = BLK_CACHE_WRITEBACK,
+		[SPEC_CACHE_WRITETHROUGH] = BLK_CACHE_WRITETHROUGH,
+		[SPEC_CACHE_UNSAFE] = BLK_CACHE_UNSAFE,
+	};
+
+	return of_spec[spec];
+}
+
+static struct blk *open_disk(struct machine *m, const struct spec_disk *s, GError **error)
+{
+	struct blk_file_conf conf = {
+		.id = s->id,
+		.cache = cache_mode(s->cache),
+		.readonly = s->readonly,
+		.logical_block = s->logical_block,
+		.physical_block = s->physical_block,
+		.read_error = policy(s->read_error),
+		.write_error = policy(s->write_error),
+		.loop = m->env.main,
+		.error_event = m->env.block_error,
+		.opaque = m->env.opaque,
+	};
+
+	if (s->driver == SPEC_DISK_NULL)
+		return blk_null_new(s->id, s->size, s->readonly, m->env.main);
+	conf.fd = machine_take_fd(&s->file);
+	return blk_file_new(&conf, error);
+}
+
+/* ---- fronts ---- */
+
+static bool attach_virtio(
+	struct machine *m, const struct spec_disk *s, struct blk *blk, GError **error)
+{
+	struct dev *d = machine_new_virtio(m, &virtio_blk_pci_ops, s->id, s->addr);
+
+	virtio_blk_set_backend(d, blk);
+	machine_set_uint(d, "num-queues", s->queues);
+	machine_set_uint(d, "queue-size", s->queue_size);
+	return machine_set_text(d, "serial", s->serial, error) && dev_realize(d, error);
+}
+
+/* How a disk is connected to each bus. */
+static bool (*const attach[])(
+	struct machine *m, const struct spec_disk *s, struct blk *blk, GError **error) = {
+	[SPEC_DISK_VIRTIO] = attach_virtio,
+	[SPEC_DISK_FDC] = NULL,
+};
+
+bool machine_add_disk(struct machine *m, size_t i, GError **error)
+{
+	const struct spec_disk *s = m->spec->disks[i];
+	struct blk *blk;
+
+	if (!attach[s->bus])
+		return err_set(error, VMMD_ERROR_UNSUPPORTED, "bus: there are no such disks yet");
+	blk = open_disk(m, s, error);
+	if (!blk)
+		return false;
+	g_ptr_array_add(m->disks, blk);
+	return attach[s->bus](m, s, blk, error);
+}
