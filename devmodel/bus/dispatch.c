@@ -99,7 +99,8 @@ static const struct range *find(const struct dispatch *t, enum bus_space space, 
 static bool fits(const struct range *g, uint64_t addr, unsigned size)
 {
 	return size >= g->ops->min && size <= g->ops->max && is_power_of_2(size) &&
-	       !((addr - g->base) & (size - 1)) && size - 1 <= g->last - addr;
+	       (!((addr - g->base) & (size - 1)) || g->ops->misaligned) &&
+	       size - 1 <= g->last - addr;
 }
 
 /* ---- handlers ---- */
