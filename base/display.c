@@ -2,11 +2,17 @@
 #include "base/display.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/fdpass.h"
 
 #define PIXEL_BYTES 4u
 
 struct display {
 	char *id;
+	struct display_source *source;
 	struct display_surface surface;
 	struct display_viewer *viewers;
 };
@@ -16,40 +22,101 @@ struct display *display_new(const char *id)
 	struct display *d = g_new0(struct display, 1);
 
 	d->id = g_strdup(id);
+	d->surface.fd = -1;
 	return d;
+}
+
+/* ---- surfaces ---- */
+
+static size_t surface_size(const struct display_surface *s)
+{
+	return (size_t)s->stride * s->height;
+}
+
+static void surface_done(struct display_surface *s)
+{
+	if (s->pixels)
+		munmap(s->pixels, surface_size(s));
+	fd_close(&s->fd);
+}
+
+static int surface_map(struct display_surface *s)
+{
+	void *p;
+
+	if (ftruncate(s->fd, (off_t)surface_size(s)) < 0 ||
+		fcntl(s->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+		return -errno;
+	p = mmap(NULL, surface_size(s), PROT_READ | PROT_WRITE, MAP_SHARED, s->fd, 0);
+	if (p == MAP_FAILED)
+		return -errno;
+	s->pixels = p;
+	return 0;
+}
+
+static int surface_init(struct display_surface *s, uint32_t width, uint32_t height)
+{
+	int err;
+
+	*s = (struct display_surface){
+		.width = width,
+		.height = height,
+		.stride = width * PIXEL_BYTES,
+		.fd = memfd_create("display", MFD_CLOEXEC | MFD_ALLOW_SEALING),
+	};
+	if (s->fd < 0)
+		return -errno;
+	err = surface_map(s);
+	if (err < 0)
+		surface_done(s);
+	return err;
 }
 
 void display_free(struct display *d)
 {
 	if (!d)
 		return;
-	g_free(d->surface.pixels);
+	surface_done(&d->surface);
 	g_free(d->id);
 	g_free(d);
 }
 
+const char *display_id(const struct display *d)
+{
+	return d->id;
+}
+
+void display_set_source(struct display *d, struct display_source *s)
+{
+	d->source = s;
+}
+
 int display_resize(struct display *d, uint32_t width, uint32_t height)
 {
+	struct display_surface old = d->surface, surface;
 	struct display_viewer *next;
-	uint8_t *pixels;
+	int err;
 
 	if (!width || !height || width > DISPLAY_MAX_SIDE || height > DISPLAY_MAX_SIDE)
 		return -EINVAL;
-	pixels = g_try_malloc0_n(height, (size_t)width * PIXEL_BYTES);
-	if (!pixels)
-		return -ENOMEM;
-	g_free(d->surface.pixels);
-	d->surface = (struct display_surface){
-		.width = width,
-		.height = height,
-		.stride = width * PIXEL_BYTES,
-		.pixels = pixels,
-	};
+	err = surface_init(&surface, width, height);
+	if (err < 0)
+		return err;
+	d->surface = surface;
 	for (struct display_viewer *v = d->viewers; v; v = next) {
 		next = v->next;
 		v->resized(v, &d->surface);
 	}
+	surface_done(&old);
 	return 0;
+}
+
+/* ---- who draws, who looks ---- */
+
+void display_refresh(struct display *d)
+{
+	if (d->source)
+		d->source->refresh(d->source);
 }
 
 struct display_surface *display_surface(struct display *d)
@@ -78,7 +145,8 @@ void display_view(struct display *d, struct display_viewer *v)
 {
 	v->next = d->viewers;
 	d->viewers = v;
-	v->resized(v, &d->surface);
+	if (d->surface.width)
+		v->resized(v, &d->surface);
 }
 
 void display_unview(struct display *d, struct display_viewer *v)

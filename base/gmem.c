@@ -223,6 +223,14 @@ int gmem_block_load(struct gmem_block *b, uint64_t offset, const void *src, size
 	return 0;
 }
 
+int gmem_block_read(const struct gmem_block *b, uint64_t offset, void *dst, size_t n)
+{
+	if (!range_fits(offset, n, b->size))
+		return -ERANGE;
+	memcpy(dst, b->hva + offset, n);
+	return 0;
+}
+
 /* ---- the map --------------------------------------------------------------------------------- */
 
 static void map_free(void *opaque)

@@ -75,8 +75,12 @@ int gmem_block_fd(const struct gmem_block *b); /* memfd of a shared block, else 
  */
 void *gmem_block_hva(const struct gmem_block *b);
 
-/* Copies host bytes into a block regardless of any map (firmware, ROM contents). -ERANGE outside. */
+/*
+ * Copies host bytes into a block regardless of any map (firmware, ROM contents, a device's own memory). -ERANGE outside.
+ */
 int gmem_block_load(struct gmem_block *b, uint64_t offset, const void *src, size_t n);
+/* Copies out of a block, as a device reads its own memory. -ERANGE outside. */
+int gmem_block_read(const struct gmem_block *b, uint64_t offset, void *dst, size_t n);
 
 /* ---- the map --------------------------------------------------------------------------------- */
 

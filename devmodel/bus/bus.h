@@ -33,8 +33,8 @@ struct region;
 
 struct region_ops {
 	/*
-	 * @offset + @size is within the region, @size is 1, 2, 4 or 8 and divides @offset. Device lock held unless
-	 * `unlocked`. NULL: reads give all ones, writes vanish.
+	 * @offset + @size is within the region, @size is 1, 2, 4 or 8 and divides @offset unless `misaligned`. Device lock held
+	 * unless `unlocked`. NULL: reads give all ones, writes vanish.
 	 */
 	uint64_t (*read)(struct dev *d, struct region *r, uint64_t offset, unsigned size);
 	void (*write)(
@@ -45,7 +45,8 @@ struct region_ops {
 	 * device that decodes bytes says min 1.
 	 */
 	uint8_t min, max;
-	bool unlocked; /* the handlers lock for themselves */
+	bool unlocked;   /* the handlers lock for themselves */
+	bool misaligned; /* accesses of these widths come as they are, wherever in the region they begin */
 };
 
 enum region_kind { REGION_IO, REGION_RAM, REGION_ROM, REGION_HOLE };

@@ -23,7 +23,7 @@ struct range {
 	void (*write)(
 		struct dev *d, struct region *r, uint64_t offset, unsigned size, uint64_t value);
 	uint8_t min, max;
-	bool unlocked;
+	bool unlocked, misaligned;
 };
 
 struct dispatch {
@@ -50,6 +50,7 @@ static struct range range_of(const struct flat *f)
 		g.min = r->ops->min;
 		g.max = r->ops->max;
 		g.unlocked = r->ops->unlocked;
+		g.misaligned = r->ops->misaligned;
 	}
 	return g;
 }
@@ -134,7 +135,7 @@ static const struct range *find(struct bus *b, enum bus_space space, uint64_t ad
 static bool fits(const struct range *g, uint64_t addr, unsigned size)
 {
 	return size >= g->min && size <= g->max && is_power_of_2(size) &&
-	       !((addr - g->base) & (size - 1)) && size - 1 <= g->last - addr;
+	       (!((addr - g->base) & (size - 1)) || g->misaligned) && size - 1 <= g->last - addr;
 }
 
 /* ---- handlers ---- */

@@ -9,6 +9,8 @@
  * mouse's. Each that is put there raises its interrupt anew.
  */
 #include "devmodel/input/input.h"
+
+#include "base/input.h"
 #include "devmodel/input/ps2.h"
 
 #define DATA_PORT    0x60
@@ -79,7 +81,9 @@ struct i8042_hw {
 
 struct i8042 {
 	struct dev dev;
-	struct i8042_hw hw; /* [s] */
+	struct i8042_hw hw;  /* [s] */
+	struct input *input; /* [c] may be NULL */
+	struct input_handler handler;
 	struct irq kbd_irq, mouse_irq;
 	struct region data, command;
 };
@@ -157,6 +161,12 @@ static void answer(struct i8042 *c, uint8_t byte, bool mouse)
 	c->hw.answer = byte;
 	c->hw.answer_is_mouse = mouse;
 	c->hw.has_answer = true;
+}
+
+static void show_leds(struct i8042 *c)
+{
+	if (c->input)
+		input_set_leds(c->input, c->hw.kbd.leds);
 }
 
 /* ---- commands -------------------------------------------------------------------------------- */
@@ -268,6 +278,7 @@ static void data_write(
 	} else {
 		set_mode(c, MODE_KBD_DISABLE, false);
 		ps2_kbd_write(&c->hw.kbd, (uint8_t)value);
+		show_leds(c);
 	}
 	update(c);
 }
@@ -308,20 +319,36 @@ static const struct region_ops command_region = {
 
 /* ---- input ----------------------------------------------------------------------------------- */
 
-void i8042_key(struct dev *d, uint16_t scancode, bool down)
+static struct i8042 *of_handler(struct input_handler *h)
 {
-	dev_lock(d);
-	ps2_kbd_key(&i8042(d)->hw.kbd, scancode, down);
-	update(i8042(d));
-	dev_unlock(d);
+	return container_of(h, struct i8042, handler);
 }
 
-void i8042_mouse(struct dev *d, int dx, int dy, unsigned buttons)
+static void handle_key(struct input_handler *h, unsigned code, bool down)
 {
-	dev_lock(d);
-	ps2_mouse_move(&i8042(d)->hw.mouse, dx, dy, buttons);
-	update(i8042(d));
-	dev_unlock(d);
+	struct i8042 *c = of_handler(h);
+
+	dev_lock(&c->dev);
+	ps2_kbd_key(&c->hw.kbd, code, down);
+	update(c);
+	dev_unlock(&c->dev);
+}
+
+/* A mouse counts upwards, and its wheel towards the user. */
+static void handle_rel(struct input_handler *h, int dx, int dy, int wheel, unsigned buttons)
+{
+	struct i8042 *c = of_handler(h);
+
+	dev_lock(&c->dev);
+	ps2_mouse_move(&c->hw.mouse, dx, -CLAMP(dy, -INT_MAX, INT_MAX),
+		-CLAMP(wheel, -INT_MAX, INT_MAX), buttons);
+	update(c);
+	dev_unlock(&c->dev);
+}
+
+void i8042_set_input(struct dev *d, struct input *input)
+{
+	i8042(d)->input = input;
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
@@ -332,13 +359,18 @@ static bool i8042_realize(struct dev *d, GError **error)
 
 	c->kbd_irq = gsi_source(d->bus->gsi, KBD_GSI);
 	c->mouse_irq = gsi_source(d->bus->gsi, MOUSE_GSI);
+	c->handler = (struct input_handler){.key = handle_key, .rel = handle_rel};
+	if (c->input)
+		input_add(c->input, &c->handler);
 	region_init_io(&c->data, d, &data_region, "i8042-data", BUS_PIO, 1);
 	region_init_io(&c->command, d, &command_region, "i8042-command", BUS_PIO, 1);
 	return region_map(d->bus, &c->data, DATA_PORT, REGION_PRIO_DEVICE) == 0 &&
 	       region_map(d->bus, &c->command, COMMAND_PORT, REGION_PRIO_DEVICE) == 0;
 }
 
-/* As a BIOS leaves it: interrupts and translation on. */
+/*
+ * As a BIOS leaves it: interrupts and translation on. A system that starts knows these before it finds others on USB.
+ */
 static void i8042_reset(struct dev *d, enum reset_kind kind)
 {
 	struct i8042 *c = i8042(d);
@@ -348,16 +380,22 @@ static void i8042_reset(struct dev *d, enum reset_kind kind)
 	ps2_kbd_reset(&c->hw.kbd, false);
 	ps2_mouse_reset(&c->hw.mouse, false);
 	update_irqs(c);
+	show_leds(c);
+	if (c->input)
+		input_activate(c->input, &c->handler);
 }
 
 static void i8042_unrealize(struct dev *d)
 {
+	if (i8042(d)->input)
+		input_remove(i8042(d)->input, &i8042(d)->handler);
 	irq_set(&i8042(d)->kbd_irq, false);
 	irq_set(&i8042(d)->mouse_irq, false);
 }
 
 static int i8042_post_load(struct dev *d)
 {
+	show_leds(i8042(d));
 	update_irqs(i8042(d));
 	return 0;
 }

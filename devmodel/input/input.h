@@ -11,9 +11,9 @@
 extern const struct dev_ops *const input_devices[];
 extern const struct dev_ops i8042_ops;
 
-/* A key by its set-1 scan code sequence (0xE0 prefix in bits 15..8), pressed or released. Main thread; takes the lock. */
-void i8042_key(struct dev *d, uint16_t scancode, bool down);
-/* Relative movement (right, up) and buttons (bit 0 left, 1 right, 2 middle). */
-void i8042_mouse(struct dev *d, int dx, int dy, unsigned buttons);
+struct input;
+
+/* Where keys and movements come from (borrowed); before realize. Without it nobody types. */
+void i8042_set_input(struct dev *d, struct input *input);
 
 #endif

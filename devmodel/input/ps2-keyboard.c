@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "devmodel/input/ps2.h"
 
+#include <linux/input-event-codes.h>
+
 #define KEYS_MAX 16 /* bytes of the keyboard's own buffer: beyond it keys are lost */
 
 /* Commands. */
@@ -24,7 +26,9 @@ enum {
 #define BREAK_SET2        0xf0
 #define OVERRUN_SET1      0xff
 #define OVERRUN_SET2      0x00
-#define PAUSE             0xe11d
+#define CODE_PRINT        0xe037
+#define CODE_BREAK        0xe046
+#define CODE_FALSE_SHIFT  0xe02a
 #define TYPEMATIC_DEFAULT 0x2b /* 10.9 characters a second after 500 ms */
 
 /* ---- queue ---- */
@@ -215,58 +219,199 @@ static uint8_t set2_of_set1(uint8_t code)
 	return 0;
 }
 
+/*
+ * Set 1 codes of keys (0xe0xx: with prefix) where they are not the number of the key itself, as they are for those in
+ * scan_code(). "101- and 102-Key Keyboard"; multimedia, Japanese and F13 to F24: Microsoft, "Keyboard scan code
+ * specification".
+ */
+static const uint16_t set1_of_key[] = {
+	[KEY_RO] = 0x73,
+	[KEY_KATAKANA] = 0x78,
+	[KEY_HIRAGANA] = 0x77,
+	[KEY_HENKAN] = 0x79,
+	[KEY_KATAKANAHIRAGANA] = 0x70,
+	[KEY_MUHENKAN] = 0x7b,
+	[KEY_KPENTER] = 0xe01c,
+	[KEY_RIGHTCTRL] = 0xe01d,
+	[KEY_KPSLASH] = 0xe035,
+	[KEY_RIGHTALT] = 0xe038,
+	[KEY_HOME] = 0xe047,
+	[KEY_UP] = 0xe048,
+	[KEY_PAGEUP] = 0xe049,
+	[KEY_LEFT] = 0xe04b,
+	[KEY_RIGHT] = 0xe04d,
+	[KEY_END] = 0xe04f,
+	[KEY_DOWN] = 0xe050,
+	[KEY_PAGEDOWN] = 0xe051,
+	[KEY_INSERT] = 0xe052,
+	[KEY_DELETE] = 0xe053,
+	[KEY_MUTE] = 0xe020,
+	[KEY_VOLUMEDOWN] = 0xe02e,
+	[KEY_VOLUMEUP] = 0xe030,
+	[KEY_POWER] = 0xe05e,
+	[KEY_KPEQUAL] = 0x59,
+	[KEY_KPCOMMA] = 0x7e,
+	[KEY_YEN] = 0x7d,
+	[KEY_LEFTMETA] = 0xe05b,
+	[KEY_RIGHTMETA] = 0xe05c,
+	[KEY_COMPOSE] = 0xe05d,
+	[KEY_STOP] = 0xe068,
+	[KEY_CALC] = 0xe021,
+	[KEY_SLEEP] = 0xe05f,
+	[KEY_WAKEUP] = 0xe063,
+	[KEY_MAIL] = 0xe06c,
+	[KEY_BOOKMARKS] = 0xe066,
+	[KEY_COMPUTER] = 0xe06b,
+	[KEY_BACK] = 0xe06a,
+	[KEY_FORWARD] = 0xe069,
+	[KEY_NEXTSONG] = 0xe019,
+	[KEY_PLAYPAUSE] = 0xe022,
+	[KEY_PREVIOUSSONG] = 0xe010,
+	[KEY_STOPCD] = 0xe024,
+	[KEY_HOMEPAGE] = 0xe032,
+	[KEY_REFRESH] = 0xe067,
+	[KEY_F13] = 0x64,
+	[KEY_F14] = 0x65,
+	[KEY_F15] = 0x66,
+	[KEY_F16] = 0x67,
+	[KEY_F17] = 0x68,
+	[KEY_F18] = 0x69,
+	[KEY_F19] = 0x6a,
+	[KEY_F20] = 0x6b,
+	[KEY_F21] = 0x6c,
+	[KEY_F22] = 0x6d,
+	[KEY_F23] = 0x6e,
+	[KEY_F24] = 0x76,
+	[KEY_SEARCH] = 0xe065,
+	[KEY_MEDIA] = 0xe06d,
+};
+
+static uint16_t scan_code(unsigned key)
+{
+	if (key <= KEY_KPDOT || key == KEY_102ND || key == KEY_F11 || key == KEY_F12)
+		return (uint16_t)key;
+	return key < ARRAY_SIZE(set1_of_key) ? set1_of_key[key] : 0;
+}
+
+/* ---- keys ---- */
+
+/* Bits of struct ps2_kbd_hw, down. */
+#define DOWN_SHIFT_L 0x01
+#define DOWN_SHIFT_R 0x02
+#define DOWN_CTRL_L  0x04
+#define DOWN_CTRL_R  0x08
+#define DOWN_ALT_L   0x10
+#define DOWN_ALT_R   0x20
+#define DOWN_SHIFT   (DOWN_SHIFT_L | DOWN_SHIFT_R)
+#define DOWN_CTRL    (DOWN_CTRL_L | DOWN_CTRL_R)
+#define DOWN_ALT     (DOWN_ALT_L | DOWN_ALT_R)
+
+static void note_modifier(struct ps2_kbd_hw *k, unsigned key, bool down)
+{
+	static const uint8_t bits[] = {
+		[KEY_LEFTSHIFT] = DOWN_SHIFT_L,
+		[KEY_RIGHTSHIFT] = DOWN_SHIFT_R,
+		[KEY_LEFTCTRL] = DOWN_CTRL_L,
+		[KEY_RIGHTCTRL] = DOWN_CTRL_R,
+		[KEY_LEFTALT] = DOWN_ALT_L,
+		[KEY_RIGHTALT] = DOWN_ALT_R,
+	};
+	uint8_t bit = key < sizeof(bits) ? bits[key] : 0;
+
+	k->down = down ? k->down | bit : k->down & ~bit;
+}
+
+/* What one key sends: collected, then queued as a whole. */
+struct codes {
+	uint8_t bytes[8];
+	size_t n;
+	uint8_t set;
+};
+
+static void add_raw(struct codes *c, const uint8_t *bytes, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		c->bytes[c->n++] = bytes[i];
+}
+
+static void add(struct codes *c, uint16_t scancode, bool down)
+{
+	uint8_t code = (uint8_t)scancode, code2 = set2_of_set1(code);
+
+	if (!code2)
+		return;
+	if (scancode >> 8 == EXTENDED)
+		c->bytes[c->n++] = EXTENDED;
+	if (c->set == 1) {
+		c->bytes[c->n++] = down ? code : code | BREAK_SET1;
+		return;
+	}
+	if (!down)
+		c->bytes[c->n++] = BREAK_SET2;
+	c->bytes[c->n++] = code2;
+}
+
+/* Has no break code: pressing sends both. With Ctrl it is another key, Break. */
+static void add_pause(struct codes *c, const struct ps2_kbd_hw *k, bool down)
+{
+	static const uint8_t codes1[] = {0xe1, 0x1d, 0x45, 0xe1, 0x9d, 0xc5};
+	static const uint8_t codes2[] = {0xe1, 0x14, 0x77, 0xe1, 0xf0, 0x14, 0xf0, 0x77};
+
+	if (!down)
+		return;
+	if (k->down & DOWN_CTRL) {
+		add(c, CODE_BREAK, true);
+		add(c, CODE_BREAK, false);
+	} else if (c->set == 1) {
+		add_raw(c, codes1, sizeof(codes1));
+	} else {
+		add_raw(c, codes2, sizeof(codes2));
+	}
+}
+
+/* Pretends a Shift of its own unless one is down; with Alt it is another key, SysRq. */
+static void add_print(struct codes *c, struct ps2_kbd_hw *k, bool down)
+{
+	bool shift = !(k->down & (DOWN_SHIFT | DOWN_CTRL));
+
+	if (down ? k->down & DOWN_ALT : k->sysrq) {
+		k->sysrq = down;
+		add(c, SET1_SYSRQ, down);
+		return;
+	}
+	if (shift && down)
+		add(c, CODE_FALSE_SHIFT, true);
+	add(c, CODE_PRINT, down);
+	if (shift && !down)
+		add(c, CODE_FALSE_SHIFT, false);
+}
+
 static void put_all(struct ps2_queue *q, const uint8_t *bytes, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		ps2_put(q, bytes[i]);
 }
 
-/* Pause has no break code: pressing sends both. */
-static size_t pause_bytes(const struct ps2_kbd_hw *k, bool down, uint8_t bytes[8])
+void ps2_kbd_key(struct ps2_kbd_hw *k, unsigned code, bool down)
 {
-	static const uint8_t codes1[] = {0xe1, 0x1d, 0x45, 0xe1, 0x9d, 0xc5};
-	static const uint8_t codes2[] = {0xe1, 0x14, 0x77, 0xe1, 0xf0, 0x14, 0xf0, 0x77};
-	const uint8_t *codes = k->set == 1 ? codes1 : codes2;
-	size_t n = k->set == 1 ? sizeof(codes1) : sizeof(codes2);
+	struct codes c = {.set = k->set};
 
-	for (size_t i = 0; i < n; i++)
-		bytes[i] = codes[i];
-	return down ? n : 0;
-}
-
-static size_t key_bytes(const struct ps2_kbd_hw *k, uint16_t scancode, bool down, uint8_t bytes[8])
-{
-	uint8_t code = (uint8_t)scancode, code2 = set2_of_set1(code);
-	size_t n = 0;
-
-	if (scancode == PAUSE)
-		return pause_bytes(k, down, bytes);
-	if (!code2)
-		return 0;
-	if (scancode >> 8 == EXTENDED)
-		bytes[n++] = EXTENDED;
-	if (k->set == 1) {
-		bytes[n++] = down ? code : code | BREAK_SET1;
-		return n;
-	}
-	if (!down)
-		bytes[n++] = BREAK_SET2;
-	bytes[n++] = code2;
-	return n;
-}
-
-void ps2_kbd_key(struct ps2_kbd_hw *k, uint16_t scancode, bool down)
-{
-	uint8_t bytes[8];
-	size_t n = k->scanning ? key_bytes(k, scancode, down, bytes) : 0;
-
-	if (!n || k->queue.len > KEYS_MAX)
+	note_modifier(k, code, down);
+	if (!k->scanning)
 		return;
-	if (k->queue.len + n > KEYS_MAX) {
-		bytes[0] = k->set == 1 ? OVERRUN_SET1 : OVERRUN_SET2;
-		n = 1;
+	if (code == KEY_PAUSE)
+		add_pause(&c, k, down);
+	else if (code == KEY_SYSRQ)
+		add_print(&c, k, down);
+	else
+		add(&c, scan_code(code), down);
+	if (!c.n || k->queue.len > KEYS_MAX)
+		return;
+	if (k->queue.len + c.n > KEYS_MAX) {
+		c.bytes[0] = k->set == 1 ? OVERRUN_SET1 : OVERRUN_SET2;
+		c.n = 1;
 	}
-	put_all(&k->queue, bytes, n);
+	put_all(&k->queue, c.bytes, c.n);
 }
 
 /* ---- commands ---- */
@@ -280,7 +425,7 @@ static void set_defaults(struct ps2_kbd_hw *k)
 
 void ps2_kbd_reset(struct ps2_kbd_hw *k, bool bat)
 {
-	*k = (struct ps2_kbd_hw){.scanning = true};
+	*k = (struct ps2_kbd_hw){.down = k->down, .sysrq = k->sysrq, .scanning = true};
 	set_defaults(k);
 	if (bat)
 		ps2_put(&k->queue, PS2_BAT_OK);
@@ -363,6 +508,8 @@ const struct state_field ps2_kbd_fields[] = {
 	ST_MAX(struct ps2_kbd_hw, leds, 0x07),
 	ST_U(struct ps2_kbd_hw, rate),
 	ST_RANGE(struct ps2_kbd_hw, set, 1, 2),
+	ST_MAX(struct ps2_kbd_hw, down, DOWN_SHIFT | DOWN_CTRL | DOWN_ALT),
+	ST_BOOL(struct ps2_kbd_hw, sysrq),
 	ST_BOOL(struct ps2_kbd_hw, scanning),
 	ST_END,
 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <glib.h>
+#include <string.h>
 
 #include "devmodel/input/ps2.h"
 
@@ -23,7 +24,6 @@ enum {
 	MOUSE_RESET = 0xff,
 };
 
-#define MOUSE_ID           0x00 /* three buttons, no wheel */
 #define PACKET_ALWAYS      0x08
 #define PACKET_X_NEGATIVE  0x10
 #define PACKET_Y_NEGATIVE  0x20
@@ -31,7 +31,10 @@ enum {
 #define PENDING_MAX        4096 /* counts kept while the host does not read */
 #define DEFAULT_RATE       100
 #define DEFAULT_RESOLUTION 2
-#define BUTTONS            0x07
+#define WHEEL_MAX          7 /* clicks in one packet */
+#define BUTTONS            0x1f
+#define PLAIN_BUTTONS      0x07
+#define SIDE_BUTTONS_SHIFT 1 /* from where they are in BUTTONS to their place in byte 4 */
 
 /* ---- packets ---- */
 
@@ -45,10 +48,10 @@ static uint16_t moved(uint16_t counts, int by)
 	return (uint16_t)CLAMP(pending(counts) + by, -PENDING_MAX, PENDING_MAX);
 }
 
-/* Takes what one packet can carry. */
-static int take(uint16_t *counts)
+/* Takes what one packet can carry: @max of them. */
+static int take(uint16_t *counts, int max)
 {
-	int n = CLAMP(pending(*counts), -COUNTS_MAX, COUNTS_MAX);
+	int n = CLAMP(pending(*counts), -max, max);
 
 	*counts = (uint16_t)(pending(*counts) - n);
 	return n;
@@ -66,31 +69,52 @@ static int scale(const struct ps2_mouse_hw *m, int n)
 	return n < 0 ? -size : size;
 }
 
+/* The wheel has eight bits, of which an Explorer gives four to itself and two to buttons. */
+static uint8_t wheel_byte(struct ps2_mouse_hw *m)
+{
+	uint8_t wheel = (uint8_t)take(&m->wheel, WHEEL_MAX);
+
+	if (m->id != PS2_MOUSE_EXPLORER)
+		return wheel;
+	return (wheel & 0x0f) | (m->buttons & ~PLAIN_BUTTONS) << SIDE_BUTTONS_SHIFT;
+}
+
 static void put_packet(struct ps2_mouse_hw *m)
 {
-	int dx = scale(m, take(&m->dx)), dy = scale(m, take(&m->dy));
+	int dx = scale(m, take(&m->dx, COUNTS_MAX)), dy = scale(m, take(&m->dy, COUNTS_MAX));
 
-	ps2_put(&m->queue, (uint8_t)(PACKET_ALWAYS | m->buttons | (dx < 0 ? PACKET_X_NEGATIVE : 0) |
-				     (dy < 0 ? PACKET_Y_NEGATIVE : 0)));
+	ps2_put(&m->queue,
+		(uint8_t)(PACKET_ALWAYS | (m->buttons & PLAIN_BUTTONS) |
+			  (dx < 0 ? PACKET_X_NEGATIVE : 0) | (dy < 0 ? PACKET_Y_NEGATIVE : 0)));
 	ps2_put(&m->queue, (uint8_t)dx);
 	ps2_put(&m->queue, (uint8_t)dy);
+	if (m->id != PS2_MOUSE_PLAIN)
+		ps2_put(&m->queue, wheel_byte(m));
 	m->reported_buttons = m->buttons;
 }
 
 /* One packet at a time: what moves meanwhile goes into the next. */
 static void report(struct ps2_mouse_hw *m)
 {
-	bool news = m->dx || m->dy || m->buttons != m->reported_buttons;
+	bool news = m->dx || m->dy || m->wheel || m->buttons != m->reported_buttons;
 
 	if (news && m->enabled && !m->remote && !m->wrap && !m->queue.len)
 		put_packet(m);
 }
 
-void ps2_mouse_move(struct ps2_mouse_hw *m, int dx, int dy, unsigned buttons)
+/* What this kind of mouse does not have it does not report either. */
+static unsigned buttons_of(const struct ps2_mouse_hw *m)
+{
+	return m->id == PS2_MOUSE_EXPLORER ? BUTTONS : PLAIN_BUTTONS;
+}
+
+void ps2_mouse_move(struct ps2_mouse_hw *m, int dx, int dy, int wheel, unsigned buttons)
 {
 	m->dx = moved(m->dx, CLAMP(dx, -PENDING_MAX, PENDING_MAX));
 	m->dy = moved(m->dy, CLAMP(dy, -PENDING_MAX, PENDING_MAX));
-	m->buttons = buttons & BUTTONS;
+	if (m->id != PS2_MOUSE_PLAIN)
+		m->wheel = moved(m->wheel, CLAMP(wheel, -PENDING_MAX, PENDING_MAX));
+	m->buttons = (uint8_t)(buttons & buttons_of(m));
 	report(m);
 }
 
@@ -108,10 +132,11 @@ bool ps2_mouse_read(struct ps2_mouse_hw *m, uint8_t *ret)
 
 static void set_defaults(struct ps2_mouse_hw *m)
 {
-	uint8_t buttons = m->buttons, last = m->last;
+	uint8_t buttons = m->buttons, last = m->last, id = m->id;
 
 	*m = (struct ps2_mouse_hw){
 		.last = last,
+		.id = id,
 		.buttons = buttons,
 		.reported_buttons = buttons,
 		.rate = DEFAULT_RATE,
@@ -125,7 +150,7 @@ void ps2_mouse_reset(struct ps2_mouse_hw *m, bool bat)
 	set_defaults(m);
 	if (bat) {
 		ps2_put(&m->queue, PS2_BAT_OK);
-		ps2_put(&m->queue, MOUSE_ID);
+		ps2_put(&m->queue, PS2_MOUSE_PLAIN);
 	}
 }
 
@@ -174,17 +199,30 @@ static void command(struct ps2_mouse_hw *m, uint8_t c)
 		break;
 	case MOUSE_IDENTIFY:
 		ps2_put(&m->queue, PS2_ACK);
-		ps2_put(&m->queue, MOUSE_ID);
+		ps2_put(&m->queue, m->id);
 		break;
 	case MOUSE_RESEND: ps2_put(&m->queue, m->last); break;
 	case MOUSE_RESET:
 		ps2_mouse_reset(m, false);
 		ps2_put(&m->queue, PS2_ACK);
 		ps2_put(&m->queue, PS2_BAT_OK);
-		ps2_put(&m->queue, MOUSE_ID);
+		ps2_put(&m->queue, PS2_MOUSE_PLAIN);
 		break;
 	default: ps2_put(&m->queue, PS2_RESEND); break;
 	}
+}
+
+static void set_rate(struct ps2_mouse_hw *m, uint8_t rate)
+{
+	static const uint8_t wheel[] = {200, 100, 80}, explorer[] = {200, 200, 80};
+
+	m->knock[0] = m->knock[1];
+	m->knock[1] = m->knock[2];
+	m->knock[2] = m->rate = rate;
+	if (memcmp(m->knock, wheel, sizeof(wheel)) == 0)
+		m->id = PS2_MOUSE_WHEEL;
+	else if (memcmp(m->knock, explorer, sizeof(explorer)) == 0)
+		m->id = PS2_MOUSE_EXPLORER;
 }
 
 static void argument(struct ps2_mouse_hw *m, uint8_t of, uint8_t arg)
@@ -192,7 +230,7 @@ static void argument(struct ps2_mouse_hw *m, uint8_t of, uint8_t arg)
 	bool ok = of == MOUSE_RATE || arg <= 3;
 
 	if (of == MOUSE_RATE)
-		m->rate = arg;
+		set_rate(m, arg);
 	else if (ok)
 		m->resolution = arg;
 	ps2_put(&m->queue, ok ? PS2_ACK : PS2_RESEND);
@@ -217,11 +255,14 @@ const struct state_field ps2_mouse_fields[] = {
 	ST_STRUCT(struct ps2_mouse_hw, queue, ps2_queue_fields),
 	ST_U(struct ps2_mouse_hw, dx),
 	ST_U(struct ps2_mouse_hw, dy),
+	ST_U(struct ps2_mouse_hw, wheel),
 	ST_U(struct ps2_mouse_hw, argument_of),
 	ST_U(struct ps2_mouse_hw, last),
 	ST_MAX(struct ps2_mouse_hw, buttons, BUTTONS),
 	ST_MAX(struct ps2_mouse_hw, reported_buttons, BUTTONS),
 	ST_U(struct ps2_mouse_hw, rate),
+	ST_BYTES(struct ps2_mouse_hw, knock),
+	ST_MAX(struct ps2_mouse_hw, id, PS2_MOUSE_EXPLORER),
 	ST_MAX(struct ps2_mouse_hw, resolution, 3),
 	ST_BOOL(struct ps2_mouse_hw, scaling_2),
 	ST_BOOL(struct ps2_mouse_hw, remote),

@@ -41,6 +41,8 @@ struct ps2_kbd_hw {
 	uint8_t leds;
 	uint8_t rate; /* typematic rate and delay as set; whoever feeds us keys repeats them */
 	uint8_t set;  /* of scan codes: 1 or 2 */
+	uint8_t down; /* modifier keys: bits of ps2-keyboard.c */
+	bool sysrq;   /* Print Screen went down as SysRq and goes up as such */
 	bool scanning;
 };
 
@@ -50,8 +52,8 @@ extern const struct state_field ps2_kbd_fields[];
 void ps2_kbd_reset(struct ps2_kbd_hw *k, bool bat);
 void ps2_kbd_write(struct ps2_kbd_hw *k, uint8_t byte);
 bool ps2_kbd_read(struct ps2_kbd_hw *k, uint8_t *ret);
-/* A key by its set 1 code, 0xe0xx for extended ones, 0xe11d for Pause. */
-void ps2_kbd_key(struct ps2_kbd_hw *k, uint16_t scancode, bool down);
+/* A key by its code in linux/input-event-codes.h; one that a PS/2 keyboard does not have is ignored. */
+void ps2_kbd_key(struct ps2_kbd_hw *k, unsigned code, bool down);
 /* The controller's translation of a byte of set 2 to set 1. */
 uint8_t ps2_set2_to_set1(uint8_t byte);
 
@@ -59,13 +61,25 @@ uint8_t ps2_set2_to_set1(uint8_t byte);
 
 struct ps2_mouse_hw {
 	struct ps2_queue queue;
-	uint16_t dx, dy; /* not reported yet, two's complement */
+	uint16_t dx, dy, wheel; /* not reported yet, two's complement */
 	uint8_t argument_of;
 	uint8_t last;
 	uint8_t buttons, reported_buttons;
 	uint8_t rate;       /* samples per second */
+	uint8_t knock[3];   /* the last three rates that were set */
+	uint8_t id;         /* enum ps2_mouse_id */
 	uint8_t resolution; /* 0..3: 1, 2, 4, 8 counts per mm */
 	bool scaling_2, remote, wrap, enabled;
+};
+
+/*
+ * What the mouse is: IntelliMouse and IntelliMouse Explorer begin as a plain one, and become themselves when a driver that
+ * knows them sets the sample rates 200, 100, 80 or 200, 200, 80 (Microsoft, "Intellipoint mouse protocol").
+ */
+enum ps2_mouse_id {
+	PS2_MOUSE_PLAIN = 0,    /* three buttons */
+	PS2_MOUSE_WHEEL = 3,    /* and a wheel: packets of four bytes */
+	PS2_MOUSE_EXPLORER = 4, /* and five buttons */
 };
 
 extern const struct state_field ps2_mouse_fields[];
@@ -73,7 +87,7 @@ extern const struct state_field ps2_mouse_fields[];
 void ps2_mouse_reset(struct ps2_mouse_hw *m, bool bat);
 void ps2_mouse_write(struct ps2_mouse_hw *m, uint8_t byte);
 bool ps2_mouse_read(struct ps2_mouse_hw *m, uint8_t *ret);
-/* Counts to the right and up; buttons: bit 0 left, 1 right, 2 middle. */
-void ps2_mouse_move(struct ps2_mouse_hw *m, int dx, int dy, unsigned buttons);
+/* Counts to the right, up, and clicks of the wheel towards the user; buttons: enum input_button (base/input.h). */
+void ps2_mouse_move(struct ps2_mouse_hw *m, int dx, int dy, int wheel, unsigned buttons);
 
 #endif

@@ -31,14 +31,27 @@ static void widths(void)
 		unsigned offset, size;
 		const char *trace;
 		uint64_t unanswered; /* bytes that read as ones */
+		bool misaligned;
 	} cases[] = {
-		{1, 4, 0, 1, "r0:1 ", 0}, {1, 4, 2, 2, "r2:2 ", 0}, {1, 4, 4, 4, "r4:4 ", 0},
-		{1, 4, 0, 8, "r0:4 r4:4 ", 0}, {1, 4, 1, 4, "r1:1 r2:2 r4:1 ", 0},
-		{1, 4, 3, 2, "r3:1 r4:1 ", 0}, {1, 1, 0, 4, "r0:1 r1:1 r2:1 r3:1 ", 0},
-		{1, 8, 8, 8, "r8:8 ", 0}, {1, 8, 4, 8, "r4:4 r8:4 ", 0},
-		{1, 8, 1, 7, "r1:1 r2:2 r4:4 ", 0}, {2, 4, 0, 1, "", 0x1}, {2, 4, 1, 2, "", 0x3},
-		{2, 4, 1, 4, "r2:2 ", 0x9}, {4, 4, 0, 8, "r0:4 r4:4 ", 0}, {4, 4, 0, 2, "", 0x3},
-		{4, 4, 2, 6, "r4:4 ", 0x3}, {1, 4, 14, 4, "re:2 ", 0xc}, /* over the end */
+		{1, 4, 0, 1, "r0:1 ", 0},
+		{1, 4, 2, 2, "r2:2 ", 0},
+		{1, 4, 4, 4, "r4:4 ", 0},
+		{1, 4, 0, 8, "r0:4 r4:4 ", 0},
+		{1, 4, 1, 4, "r1:1 r2:2 r4:1 ", 0},
+		{1, 4, 3, 2, "r3:1 r4:1 ", 0},
+		{1, 1, 0, 4, "r0:1 r1:1 r2:1 r3:1 ", 0},
+		{1, 8, 8, 8, "r8:8 ", 0},
+		{1, 8, 4, 8, "r4:4 r8:4 ", 0},
+		{1, 8, 1, 7, "r1:1 r2:2 r4:4 ", 0},
+		{2, 4, 0, 1, "", 0x1},
+		{2, 4, 1, 2, "", 0x3},
+		{2, 4, 1, 4, "r2:2 ", 0x9},
+		{4, 4, 0, 8, "r0:4 r4:4 ", 0},
+		{4, 4, 0, 2, "", 0x3},
+		{4, 4, 2, 6, "r4:4 ", 0x3},
+		{1, 4, 14, 4, "re:2 ", 0xc}, /* over the end */
+		{2, 2, 1, 2, "r1:2 ", 0, true},
+		{2, 4, 3, 4, "r3:4 ", 0, true},
 	};
 	struct rig *r = rig_new();
 	struct probe *p = probe_new(r, "p");
@@ -51,6 +64,7 @@ static void widths(void)
 
 		ops.min = cases[i].min;
 		ops.max = cases[i].max;
+		ops.misaligned = cases[i].misaligned;
 		region_init_io(&region, DEV(p), &ops, "r", BUS_MMIO, 16);
 		map(r, &region, 0xd0000000, 0);
 		for (unsigned b = 0; b < cases[i].size; b++) {

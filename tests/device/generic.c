@@ -9,6 +9,7 @@
 
 #include "base/qs.h"
 #include "devmodel/chipset/chipset.h"
+#include "devmodel/display/vga.h"
 #include "devmodel/input/input.h"
 #include "devmodel/platform/platform.h"
 #include "devmodel/serial/serial.h"
@@ -28,6 +29,7 @@ static const struct folder folders[] = {
 	{"platform", platform_devices},
 	{"serial", serial_devices},
 	{"input", input_devices},
+	{"display", display_devices},
 };
 
 #define MUTATIONS 3000

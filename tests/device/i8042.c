@@ -3,7 +3,9 @@
 #include "devmodel/input/input.h"
 
 #include <limits.h>
+#include <linux/input-event-codes.h>
 
+#include "base/input.h"
 #include "tests/lib/board.h"
 
 #define DATA   0x60
@@ -19,18 +21,34 @@
 
 struct pc {
 	struct board b;
+	struct input *input;
 	struct dev *dev;
 };
 
 static void pc_init(struct pc *p)
 {
 	board_init(&p->b);
-	p->dev = board_add(&p->b, &i8042_ops, "i8042");
+	p->input = input_new();
+	p->dev = dev_new(p->b.bus, &i8042_ops, "i8042");
+	i8042_set_input(p->dev, p->input);
+	board_realize(&p->b, p->dev);
 }
 
 static void pc_done(struct pc *p)
 {
 	board_done(&p->b);
+	input_free(p->input);
+}
+
+static void key(struct pc *p, unsigned code, bool down)
+{
+	g_assert_cmpint(input_key(p->input, code, down), ==, 0);
+}
+
+/* To the right and up. */
+static void move(struct pc *p, int dx, int dy, unsigned buttons)
+{
+	input_move(p->input, dx, -dy, 0, buttons);
 }
 
 static uint8_t status(struct pc *p)
@@ -139,7 +157,7 @@ static void ports_disabled(void)
 	command(&p, 0xa7);
 	command(&p, 0x20);
 	EXPECT(&p, "\x73");
-	i8042_key(p.dev, 0x1e, true);
+	key(&p, KEY_A, true);
 	g_assert_cmphex(status(&p) & FULL, ==, 0);
 	command(&p, 0xae);
 	EXPECT(&p, "\x1e");
@@ -213,8 +231,8 @@ static void one_byte_at_a_time(void)
 	struct pc p;
 
 	pc_init(&p);
-	i8042_key(p.dev, 0x1e, true);
-	i8042_key(p.dev, 0x1e, false);
+	key(&p, KEY_A, true);
+	key(&p, KEY_A, false);
 	mouse(&p, 0xe9);
 	g_assert_cmpuint(board_irq_edges(&p.b, KBD_IRQ), ==, 1);
 	command(&p, 0x20);
@@ -273,22 +291,23 @@ static void scan_code_sets(void)
 	data(&p, 0xf0);
 	data(&p, 0x00);
 	EXPECT(&p, "\xfa\xfa\x02");
-	i8042_key(p.dev, 0x1e, true);
-	i8042_key(p.dev, 0x1e, false);
-	i8042_key(p.dev, 0xe048, true);
-	i8042_key(p.dev, 0xe048, false);
-	i8042_key(p.dev, 0x41, true);
+	key(&p, KEY_A, true);
+	key(&p, KEY_A, false);
+	key(&p, KEY_UP, true);
+	key(&p, KEY_UP, false);
+	key(&p, KEY_F7, true);
 	EXPECT(&p, "\x1c\xf0\x1c\xe0\x75\xe0\xf0\x75\x83");
-	i8042_key(p.dev, 0xe11d, true);
-	i8042_key(p.dev, 0xe11d, false);
+	key(&p, KEY_PAUSE, true);
+	key(&p, KEY_PAUSE, false);
 	EXPECT(&p, "\xe1\x14\x77\xe1\xf0\x14\xf0\x77");
 	data(&p, 0xf0);
 	data(&p, 0x01);
 	EXPECT(&p, "\xfa\xfa");
-	i8042_key(p.dev, 0x1e, true);
-	i8042_key(p.dev, 0xe048, false);
-	i8042_key(p.dev, 0xe11d, true);
-	EXPECT(&p, "\x1e\xe0\xc8\xe1\x1d\x45\xe1\x9d\xc5");
+	key(&p, KEY_A, true);
+	key(&p, KEY_UP, true);
+	key(&p, KEY_UP, false);
+	key(&p, KEY_PAUSE, true);
+	EXPECT(&p, "\x1e\xe0\x48\xe0\xc8\xe1\x1d\x45\xe1\x9d\xc5");
 	data(&p, 0xf0);
 	data(&p, 0x03);
 	EXPECT(&p, "\xfa\xfe");
@@ -299,29 +318,118 @@ static void scan_code_sets(void)
 	pc_done(&p);
 }
 
-/* Through set 2 and back: every key of the keyboard has the code that it was given. */
+/* Pressed and released it sends @make and @make with bit 7, behind the prefix if there is one. */
+static void expect_key(struct pc *p, unsigned code, uint8_t prefix, uint8_t make)
+{
+	key(p, code, true);
+	key(p, code, false);
+	if (prefix)
+		expect_from(p, false, prefix);
+	expect_from(p, false, make);
+	if (prefix)
+		expect_from(p, false, prefix);
+	expect_from(p, false, make | 0x80);
+	g_assert_cmphex(status(p) & FULL, ==, 0);
+}
+
+/* Through set 2 and back: the codes of set 1 that a PC's software knows. */
 static void translation(void)
+{
+	static const uint8_t extended[][2] = {{KEY_KPENTER, 0x1c}, {KEY_RIGHTCTRL, 0x1d},
+		{KEY_KPSLASH, 0x35}, {KEY_RIGHTALT, 0x38}, {KEY_HOME, 0x47}, {KEY_UP, 0x48},
+		{KEY_PAGEUP, 0x49}, {KEY_LEFT, 0x4b}, {KEY_RIGHT, 0x4d}, {KEY_END, 0x4f},
+		{KEY_DOWN, 0x50}, {KEY_PAGEDOWN, 0x51}, {KEY_INSERT, 0x52}, {KEY_DELETE, 0x53},
+		{KEY_LEFTMETA, 0x5b}, {KEY_RIGHTMETA, 0x5c}, {KEY_COMPOSE, 0x5d}, {KEY_MUTE, 0x20},
+		{KEY_VOLUMEUP, 0x30}, {KEY_VOLUMEDOWN, 0x2e}};
+	struct pc p;
+
+	pc_init(&p);
+	for (uint8_t code = KEY_ESC; code <= KEY_KPDOT; code++)
+		expect_key(&p, code, 0, code);
+	expect_key(&p, KEY_102ND, 0, 0x56);
+	expect_key(&p, KEY_F11, 0, 0x57);
+	expect_key(&p, KEY_F12, 0, 0x58);
+	expect_key(&p, KEY_F13, 0, 0x64);
+	expect_key(&p, KEY_F24, 0, 0x76);
+	expect_key(&p, KEY_RO, 0, 0x73);
+	for (unsigned i = 0; i < ARRAY_SIZE(extended); i++)
+		expect_key(&p, extended[i][0], 0xe0, extended[i][1]);
+	key(&p, KEY_PAUSE, true);
+	EXPECT(&p, "\xe1\x1d\x45\xe1\x9d\xc5");
+	/* no PS/2 keyboard has these */
+	key(&p, KEY_ZENKAKUHANKAKU, true);
+	key(&p, INPUT_KEY_MAX, true);
+	g_assert_cmphex(status(&p) & FULL, ==, 0);
+	pc_done(&p);
+}
+
+/* Every key that there is leaves whole sequences, and none more than the buffer has room for. */
+static void every_key(void)
+{
+	struct pc p;
+	unsigned n;
+
+	pc_init(&p);
+	raw(&p);
+	for (unsigned code = 1; code <= INPUT_KEY_MAX; code++) {
+		key(&p, code, true);
+		key(&p, code, false);
+		for (n = 0; status(&p) & FULL; n++)
+			board_inb(&p.b, DATA);
+		g_assert_cmpuint(n, !=, 1);
+		g_assert_cmpuint(n, <=, 10);
+	}
+	pc_done(&p);
+}
+
+static void press(struct pc *p, unsigned code)
+{
+	key(p, code, true);
+	key(p, code, false);
+}
+
+static void print_screen_and_pause(void)
 {
 	struct pc p;
 
 	pc_init(&p);
-	for (uint8_t code = 1; code <= 0x58; code++) {
-		char both[] = {(char)code, (char)(code | 0x80)};
-		char extended[] = {(char)0xe0, (char)code, (char)0xe0, (char)(code | 0x80)};
+	press(&p, KEY_SYSRQ);
+	EXPECT(&p, "\xe0\x2a\xe0\x37\xe0\xb7\xe0\xaa");
+	key(&p, KEY_RIGHTSHIFT, true);
+	press(&p, KEY_SYSRQ);
+	key(&p, KEY_RIGHTSHIFT, false);
+	EXPECT(&p, "\x36\xe0\x37\xe0\xb7\xb6");
+	/* it goes up as what it went down */
+	key(&p, KEY_LEFTALT, true);
+	key(&p, KEY_SYSRQ, true);
+	key(&p, KEY_LEFTALT, false);
+	key(&p, KEY_SYSRQ, false);
+	EXPECT(&p, "\x38\x54\xb8\xd4");
+	key(&p, KEY_RIGHTCTRL, true);
+	press(&p, KEY_PAUSE);
+	EXPECT(&p, "\xe0\x1d\xe0\x46\xe0\xc6");
+	raw(&p);
+	press(&p, KEY_PAUSE);
+	key(&p, KEY_RIGHTCTRL, false);
+	EXPECT(&p, "\xe0\x7e\xe0\xf0\x7e\xe0\xf0\x14");
+	press(&p, KEY_SYSRQ);
+	EXPECT(&p, "\xe0\x12\xe0\x7c\xe0\xf0\x7c\xe0\xf0\x12");
+	pc_done(&p);
+}
 
-		if (code == 0x55 || code == 0x56)
-			continue;
-		i8042_key(p.dev, code, true);
-		i8042_key(p.dev, code, false);
-		expect(&p, both, sizeof(both));
-		i8042_key(p.dev, 0xe000 | code, true);
-		i8042_key(p.dev, 0xe000 | code, false);
-		expect(&p, extended, sizeof(extended));
-	}
-	i8042_key(p.dev, 0xe11d, true);
-	EXPECT(&p, "\xe1\x1d\x45\xe1\x9d\xc5");
-	i8042_key(p.dev, 0x00, true);
-	g_assert_cmphex(status(&p) & FULL, ==, 0);
+static void lights(void)
+{
+	struct pc p;
+
+	pc_init(&p);
+	data(&p, 0xed);
+	data(&p, 0x06);
+	EXPECT(&p, "\xfa\xfa");
+	g_assert_cmpuint(input_leds(p.input), ==, INPUT_LED_NUM | INPUT_LED_CAPS);
+	board_save_and_load(&p.b);
+	g_assert_cmpuint(input_leds(p.input), ==, INPUT_LED_NUM | INPUT_LED_CAPS);
+	board_reset(&p.b, RESET_WARM);
+	g_assert_cmpuint(input_leds(p.input), ==, 0);
 	pc_done(&p);
 }
 
@@ -332,11 +440,11 @@ static void scanning(void)
 	pc_init(&p);
 	data(&p, 0xf5);
 	EXPECT(&p, "\xfa");
-	i8042_key(p.dev, 0x1e, true);
+	key(&p, KEY_A, true);
 	g_assert_cmphex(status(&p) & FULL, ==, 0);
 	data(&p, 0xf4);
 	EXPECT(&p, "\xfa");
-	i8042_key(p.dev, 0x1e, true);
+	key(&p, KEY_A, true);
 	EXPECT(&p, "\x1e");
 	pc_done(&p);
 }
@@ -351,8 +459,8 @@ static void keys_are_lost(void)
 	pc_init(&p);
 	raw(&p);
 	for (unsigned i = 0; i < 100; i++) {
-		i8042_key(p.dev, 0x1e, true);
-		i8042_key(p.dev, 0x1e, false);
+		key(&p, KEY_A, true);
+		key(&p, KEY_A, false);
 	}
 	data(&p, 0xee);
 	while (status(&p) & FULL) {
@@ -366,7 +474,7 @@ static void keys_are_lost(void)
 	g_assert_cmphex(last, ==, 0xee);
 	g_assert_cmpuint(n, >=, 16);
 	g_assert_cmpuint(n, <=, 20);
-	i8042_key(p.dev, 0x1e, true);
+	key(&p, KEY_A, true);
 	EXPECT(&p, "\x1c");
 	pc_done(&p);
 }
@@ -447,24 +555,70 @@ static void stream_mode(void)
 	struct pc p;
 
 	pc_init(&p);
-	i8042_mouse(p.dev, 5, 5, 1);
+	move(&p, 5, 5, 1);
 	g_assert_cmphex(status(&p) & FULL, ==, 0);
 	mouse_ack(&p, 0xf6);
 	mouse_ack(&p, 0xf4);
-	i8042_mouse(p.dev, 3, -2, 1);
+	move(&p, 3, -2, 1);
 	EXPECT_MOUSE(&p, "\x29\x03\xfe");
-	i8042_mouse(p.dev, 0, 0, 1);
+	move(&p, 0, 0, 1);
 	g_assert_cmphex(status(&p) & FULL, ==, 0);
-	i8042_mouse(p.dev, 0, 0, 6);
+	move(&p, 0, 0, 6);
 	EXPECT_MOUSE(&p, "\x0e\0\0");
 	/* what moves while a packet waits goes into the next ones, 255 counts at most in each */
-	i8042_mouse(p.dev, -1, 0, 0);
-	i8042_mouse(p.dev, 200, 0, 0);
-	i8042_mouse(p.dev, 200, 1000, 0);
+	move(&p, -1, 0, 0);
+	move(&p, 200, 0, 0);
+	move(&p, 200, 1000, 0);
 	EXPECT_MOUSE(&p, "\x18\xff\0\x08\xff\xff\x08\x91\xff\x08\0\xff\x08\0\xeb");
 	mouse_ack(&p, 0xf5);
-	i8042_mouse(p.dev, 1, 1, 0);
+	move(&p, 1, 1, 0);
 	g_assert_cmphex(status(&p) & FULL, ==, 0);
+	pc_done(&p);
+}
+
+static void set_rates(struct pc *p, uint8_t a, uint8_t b, uint8_t c)
+{
+	const uint8_t rates[] = {a, b, c};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(rates); i++) {
+		mouse_ack(p, 0xf3);
+		mouse_ack(p, rates[i]);
+	}
+}
+
+static void wheel(void)
+{
+	struct pc p;
+
+	pc_init(&p);
+	set_rates(&p, 100, 200, 80);
+	mouse(&p, 0xf2);
+	EXPECT_MOUSE(&p, "\xfa\0");
+	mouse_ack(&p, 0xf4);
+	input_move(p.input, 0, 0, 1, INPUT_BUTTON_SIDE);
+	g_assert_cmphex(status(&p) & FULL, ==, 0);
+	set_rates(&p, 200, 100, 80);
+	mouse(&p, 0xf2);
+	EXPECT_MOUSE(&p, "\xfa\x03");
+	input_move(p.input, 1, 0, 1, INPUT_BUTTON_LEFT | INPUT_BUTTON_SIDE);
+	EXPECT_MOUSE(&p, "\x09\x01\0\xff");
+	input_move(p.input, 0, 0, -9, INPUT_BUTTON_LEFT);
+	EXPECT_MOUSE(&p, "\x09\0\0\x07\x09\0\0\x02");
+	set_rates(&p, 200, 200, 80);
+	mouse(&p, 0xf2);
+	EXPECT_MOUSE(&p, "\xfa\x04");
+	input_move(p.input, 0, 0, 2, INPUT_BUTTON_SIDE | INPUT_BUTTON_RIGHT);
+	EXPECT_MOUSE(&p, "\x0a\0\0\x1e");
+	input_move(p.input, 0, 0, 0, INPUT_BUTTON_EXTRA);
+	EXPECT_MOUSE(&p, "\x08\0\0\x20");
+	/* defaults leave it what it is, a reset does not */
+	mouse_ack(&p, 0xf6);
+	mouse(&p, 0xf2);
+	EXPECT_MOUSE(&p, "\xfa\x04");
+	mouse(&p, 0xff);
+	EXPECT_MOUSE(&p, "\xfa\xaa\0");
+	mouse(&p, 0xf2);
+	EXPECT_MOUSE(&p, "\xfa\0");
 	pc_done(&p);
 }
 
@@ -477,7 +631,7 @@ static void movement_is_bounded(void)
 	pc_init(&p);
 	mouse(&p, 0xf4);
 	for (unsigned i = 0; i < 1000; i++)
-		i8042_mouse(p.dev, INT_MAX, INT_MIN, 0);
+		move(&p, INT_MAX, -INT_MAX, 0);
 	for (; status(&p) & FULL; n++)
 		board_inb(&p.b, DATA);
 	g_assert_cmpuint(n, <, 200);
@@ -491,14 +645,14 @@ static void remote_mode(void)
 	pc_init(&p);
 	mouse_ack(&p, 0xf0);
 	mouse_ack(&p, 0xf4);
-	i8042_mouse(p.dev, 7, 8, 2);
+	move(&p, 7, 8, 2);
 	g_assert_cmphex(status(&p) & FULL, ==, 0);
 	mouse(&p, 0xeb);
 	EXPECT_MOUSE(&p, "\xfa\x0a\x07\x08");
 	mouse(&p, 0xeb);
 	EXPECT_MOUSE(&p, "\xfa\x0a\0\0");
 	mouse_ack(&p, 0xea);
-	i8042_mouse(p.dev, 1, 0, 2);
+	move(&p, 1, 0, 2);
 	EXPECT_MOUSE(&p, "\x0a\x01\0");
 	pc_done(&p);
 }
@@ -513,13 +667,13 @@ static void scaling(void)
 	mouse_ack(&p, 0xe7);
 	mouse_ack(&p, 0xf4);
 	for (unsigned i = 0; i < ARRAY_SIZE(table); i++) {
-		i8042_mouse(p.dev, table[i][0], -table[i][0], 0);
+		move(&p, table[i][0], -table[i][0], 0);
 		expect_from(&p, true, 0x28);
 		expect_from(&p, true, (uint8_t)table[i][1]);
 		expect_from(&p, true, (uint8_t)-table[i][1]);
 	}
 	mouse_ack(&p, 0xe6);
-	i8042_mouse(p.dev, 60, 0, 0);
+	move(&p, 60, 0, 0);
 	EXPECT_MOUSE(&p, "\x08\x3c\0");
 	pc_done(&p);
 }
@@ -532,8 +686,8 @@ static void saved(void)
 
 	pc_init(&p);
 	mouse_ack(&p, 0xf4);
-	i8042_key(p.dev, 0xe048, true);
-	i8042_mouse(p.dev, 300, 0, 1);
+	key(&p, KEY_UP, true);
+	move(&p, 300, 0, 1);
 	command(&p, 0xd4);
 	board_save_and_load(&p.b);
 	g_assert_true(board_irq(&p.b, KBD_IRQ));
@@ -558,12 +712,16 @@ int main(int argc, char **argv)
 	g_test_add_func("/i8042/keyboard-commands", keyboard_commands);
 	g_test_add_func("/i8042/scan-code-sets", scan_code_sets);
 	g_test_add_func("/i8042/translation", translation);
+	g_test_add_func("/i8042/every-key", every_key);
+	g_test_add_func("/i8042/print-screen-and-pause", print_screen_and_pause);
+	g_test_add_func("/i8042/lights", lights);
 	g_test_add_func("/i8042/scanning", scanning);
 	g_test_add_func("/i8042/keys-are-lost", keys_are_lost);
 	g_test_add_func("/i8042/answers-are-bounded", answers_are_bounded);
 	g_test_add_func("/i8042/mouse-commands", mouse_commands);
 	g_test_add_func("/i8042/wrap-mode", wrap_mode);
 	g_test_add_func("/i8042/stream-mode", stream_mode);
+	g_test_add_func("/i8042/wheel", wheel);
 	g_test_add_func("/i8042/movement-is-bounded", movement_is_bounded);
 	g_test_add_func("/i8042/remote-mode", remote_mode);
 	g_test_add_func("/i8042/scaling", scaling);

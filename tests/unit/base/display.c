@@ -2,6 +2,8 @@
 #include "base/display.h"
 
 #include <errno.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 struct viewer {
 	struct display_viewer v;
@@ -38,11 +40,11 @@ static void resizing(void)
 	struct viewer w = VIEWER_INIT;
 	struct display_surface *s = display_surface(d);
 
+	g_assert_cmpstr(display_id(d), ==, "vga");
 	display_view(d, &w.v);
-	g_assert_cmpuint(w.resizes, ==, 1);
-	g_assert_cmpuint(w.width, ==, 0);
+	g_assert_cmpuint(w.resizes, ==, 0);
 	g_assert_cmpint(display_resize(d, 640, 480), ==, 0);
-	g_assert_cmpuint(w.resizes, ==, 2);
+	g_assert_cmpuint(w.resizes, ==, 1);
 	g_assert_cmpuint(w.width, ==, 640);
 	g_assert_cmpuint(s->stride, ==, 2560);
 	g_assert_cmpint(s->pixels[479 * 2560 + 2559], ==, 0);
@@ -55,7 +57,7 @@ static void resizing(void)
 	g_assert_cmpint(s->pixels[0], ==, 0xff);
 	g_assert_cmpint(display_resize(d, 1, DISPLAY_MAX_SIDE), ==, 0);
 	g_assert_cmpint(s->pixels[0], ==, 0);
-	g_assert_cmpuint(w.resizes, ==, 3);
+	g_assert_cmpuint(w.resizes, ==, 2);
 	display_free(d);
 	display_free(NULL);
 }
@@ -88,10 +90,65 @@ static void updates_are_clipped(void)
 	display_free(d);
 }
 
+/* Another process sees the same pixels, and cannot make them fewer under our feet. */
+static void surfaces_are_shared(void)
+{
+	struct display *d = display_new("vga");
+	struct display_surface *s = display_surface(d);
+	uint8_t *p;
+
+	g_assert_cmpint(s->fd, ==, -1);
+	g_assert_cmpint(display_resize(d, 64, 32), ==, 0);
+	p = mmap(NULL, 64 * 32 * 4, PROT_READ, MAP_SHARED, s->fd, 0);
+	g_assert_true(p != MAP_FAILED);
+	s->pixels[64 * 32 * 4 - 1] = 0x5a;
+	g_assert_cmphex(p[64 * 32 * 4 - 1], ==, 0x5a);
+	g_assert_cmpint(ftruncate(s->fd, 4096), <, 0);
+	munmap(p, 64 * 32 * 4);
+	display_free(d);
+}
+
+struct source {
+	struct display_source s;
+	struct display *d;
+	unsigned refreshes;
+};
+
+static void source_refresh(struct display_source *s)
+{
+	struct source *src = container_of(s, struct source, s);
+
+	src->refreshes++;
+	display_resize(src->d, 10, 10);
+	display_update(src->d, (struct display_rect){0, 0, 10, 10});
+}
+
+static void drawn_when_asked(void)
+{
+	struct display *d = display_new("vga");
+	struct source src = {.s = {.refresh = source_refresh}, .d = d};
+	struct viewer w = VIEWER_INIT;
+
+	display_refresh(d);
+	display_set_source(d, &src.s);
+	display_view(d, &w.v);
+	g_assert_cmpuint(src.refreshes, ==, 0);
+	display_refresh(d);
+	g_assert_cmpuint(src.refreshes, ==, 1);
+	g_assert_cmpuint(w.resizes, ==, 1);
+	g_assert_cmpuint(w.updates, ==, 1);
+	display_set_source(d, NULL);
+	display_refresh(d);
+	g_assert_cmpuint(src.refreshes, ==, 1);
+	display_free(d);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/display/resizing", resizing);
 	g_test_add_func("/display/updates-are-clipped", updates_are_clipped);
+	g_test_add_func("/display/surfaces-are-shared", surfaces_are_shared);
+	g_test_add_func("/display/drawn-when-asked", drawn_when_asked);
 	return g_test_run();
 }
