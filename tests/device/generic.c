@@ -12,6 +12,7 @@
 #include "devmodel/input/input.h"
 #include "devmodel/platform/platform.h"
 #include "devmodel/serial/serial.h"
+#include "devmodel/usb/usb-devices.h"
 #include "tests/device/rig.h"
 
 struct folder {
@@ -28,6 +29,7 @@ static const struct folder folders[] = {
 	{"platform", platform_devices},
 	{"serial", serial_devices},
 	{"input", input_devices},
+	{"usb", usb_devices},
 };
 
 #define MUTATIONS 3000
