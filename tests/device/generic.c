@@ -13,6 +13,7 @@
 #include "devmodel/input/input.h"
 #include "devmodel/platform/platform.h"
 #include "devmodel/serial/serial.h"
+#include "devmodel/usb/usb-devices.h"
 #include "tests/device/rig.h"
 
 struct folder {
@@ -30,6 +31,7 @@ static const struct folder folders[] = {
 	{"serial", serial_devices},
 	{"input", input_devices},
 	{"display", display_devices},
+	{"usb", usb_devices},
 };
 
 #define MUTATIONS 3000
