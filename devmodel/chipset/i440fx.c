@@ -59,8 +59,7 @@ static struct i440fx *to_i440fx(struct dev *d)
 
 /* ---- configuration mechanism 1 ---- */
 
-static uint64_t confadd_read(
-	struct dev *d, struct region *r, uint64_t offset, unsigned size)
+static uint64_t confadd_read(struct dev *d, struct region *r, uint64_t offset, unsigned size)
 {
 	const struct i440fx *s = to_i440fx(d);
 
@@ -101,8 +100,7 @@ static bool config_target(const struct i440fx *s, uint64_t offset, unsigned *dev
 	return true;
 }
 
-static uint64_t confdata_read(
-	struct dev *d, struct region *r, uint64_t offset, unsigned size)
+static uint64_t confdata_read(struct dev *d, struct region *r, uint64_t offset, unsigned size)
 {
 	struct i440fx *s = to_i440fx(d);
 	unsigned devfn, reg;

@@ -252,8 +252,7 @@ static void controller_argument(struct i8042 *c, uint8_t cmd, uint8_t arg)
 /* ---- ports ----------------------------------------------------------------------------------- */
 
 /* The line goes down before the next byte raises it: an edge for each. */
-static uint64_t data_read(
-	struct dev *d, struct region *r, uint64_t offset, unsigned size)
+static uint64_t data_read(struct dev *d, struct region *r, uint64_t offset, unsigned size)
 {
 	struct i8042 *c = i8042(d);
 	uint8_t byte = c->hw.buffer;
@@ -283,8 +282,7 @@ static void data_write(
 	update(c);
 }
 
-static uint64_t status_read(
-	struct dev *d, struct region *r, uint64_t offset, unsigned size)
+static uint64_t status_read(struct dev *d, struct region *r, uint64_t offset, unsigned size)
 {
 	const struct i8042_hw *hw = &i8042(d)->hw;
 

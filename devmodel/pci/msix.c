@@ -74,8 +74,7 @@ void pci_msix_raise(struct pci_dev *p, unsigned v)
 
 /* ---- registers ---- */
 
-static uint64_t table_read(
-	struct dev *d, struct region *r, uint64_t offset, unsigned size)
+static uint64_t table_read(struct dev *d, struct region *r, uint64_t offset, unsigned size)
 {
 	struct pci_dev *p = to_pci_dev(d);
 	uint64_t value = 0;

@@ -9,8 +9,7 @@ struct debug_exit {
 	struct region region;
 };
 
-static uint64_t debug_exit_read(
-	struct dev *d, struct region *r, uint64_t offset, unsigned size)
+static uint64_t debug_exit_read(struct dev *d, struct region *r, uint64_t offset, unsigned size)
 {
 	return 0;
 }

@@ -16,8 +16,7 @@ struct debugcon {
 	struct region region;
 };
 
-static uint64_t debugcon_read(
-	struct dev *d, struct region *r, uint64_t offset, unsigned size)
+static uint64_t debugcon_read(struct dev *d, struct region *r, uint64_t offset, unsigned size)
 {
 	return READBACK;
 }

@@ -209,8 +209,7 @@ static uint32_t item_rest(struct fw_cfg *f, uint32_t n, const uint8_t **ret_data
 	return MIN(n, it->size - f->hw.offset);
 }
 
-static uint64_t ports_read(
-	struct dev *d, struct region *r, uint64_t offset, unsigned size)
+static uint64_t ports_read(struct dev *d, struct region *r, uint64_t offset, unsigned size)
 {
 	struct fw_cfg *f = fw_cfg(d);
 	const uint8_t *data;
@@ -289,8 +288,7 @@ static void dma_start(struct fw_cfg *f, gpa_t at)
 		dev_guest_error(&f->dev, "DMA command at 0x%" PRIx64 " failed", at.v);
 }
 
-static uint64_t dma_port_read(
-	struct dev *d, struct region *r, uint64_t offset, unsigned size)
+static uint64_t dma_port_read(struct dev *d, struct region *r, uint64_t offset, unsigned size)
 {
 	static const char signature[] = "QEMU CFG";
 	uint64_t v = 0;

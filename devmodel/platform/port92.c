@@ -21,8 +21,7 @@ struct port92 {
 	struct region region;
 };
 
-static uint64_t port92_read(
-	struct dev *d, struct region *r, uint64_t offset, unsigned size)
+static uint64_t port92_read(struct dev *d, struct region *r, uint64_t offset, unsigned size)
 {
 	return container_of(d, struct port92, dev)->hw.value;
 }

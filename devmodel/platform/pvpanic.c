@@ -14,8 +14,7 @@ struct pvpanic {
 	struct region region;
 };
 
-static uint64_t pvpanic_read(
-	struct dev *d, struct region *r, uint64_t offset, unsigned size)
+static uint64_t pvpanic_read(struct dev *d, struct region *r, uint64_t offset, unsigned size)
 {
 	return PVPANIC_EVENTS;
 }

@@ -415,8 +415,7 @@ static uint8_t read_register(struct rtc *r, unsigned reg)
 	return r->hw.cmos[reg];
 }
 
-static uint64_t rtc_read(
-	struct dev *d, struct region *region, uint64_t offset, unsigned size)
+static uint64_t rtc_read(struct dev *d, struct region *region, uint64_t offset, unsigned size)
 {
 	struct rtc *r = rtc(d);
 

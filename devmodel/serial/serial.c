@@ -360,8 +360,7 @@ static void write_register(struct serial *s, unsigned reg, uint8_t v)
 		s->hw.scr = v;
 }
 
-static uint64_t serial_read(
-	struct dev *d, struct region *r, uint64_t offset, unsigned size)
+static uint64_t serial_read(struct dev *d, struct region *r, uint64_t offset, unsigned size)
 {
 	uint8_t v = read_register(serial(d), (unsigned)offset);
 

@@ -11,9 +11,11 @@
 
 #include "devmodel/bus/device.h"
 #include "devmodel/chipset/chipset.h"
+#include "devmodel/display/vga.h"
 #include "devmodel/input/input.h"
 #include "devmodel/platform/platform.h"
 #include "devmodel/serial/serial.h"
+#include "devmodel/usb/usb-devices.h"
 #include "virtio-backends/devices/devices.h"
 
 static const struct {
@@ -24,6 +26,8 @@ static const struct {
 	{"Platform", platform_devices},
 	{"Serial ports", serial_devices},
 	{"Input", input_devices},
+	{"Display", display_devices},
+	{"USB", usb_devices},
 	{"Virtio", virtio_devices},
 };
 

@@ -294,8 +294,7 @@ static void bar_write(struct virtio_pci *vp, uint64_t offset, unsigned size, uin
 	}
 }
 
-static uint64_t region_read(
-	struct dev *d, struct region *r, uint64_t offset, unsigned size)
+static uint64_t region_read(struct dev *d, struct region *r, uint64_t offset, unsigned size)
 {
 	return bar_read(to_virtio_pci(d), offset, size);
 }
