@@ -752,6 +752,31 @@ def test_half_requests(d):
     equal(d.ok("GET", "/v1/vms"), {"vms": []})
 
 
+def test_half_requests_by_rpc(d):
+    """Half a line, from one who goes and one who stays; a line that never ends."""
+    d.start()
+    line = b'{"jsonrpc":"2.0","id":1,"method":"vm.list"}\n'
+    goes, stays = Connection(d.rpc_socket), Connection(d.rpc_socket)
+    goes.send(line[:20])
+    goes.close()
+    stays.send(line[:20])
+    other = Connection(d.rpc_socket)
+    other.send(line)
+    equal(json.loads(other.file.readline())["result"], {"vms": []})
+    stays.send(line[20:])
+    equal(json.loads(stays.file.readline())["result"], {"vms": []})
+    try:
+        for _ in range(64):
+            stays.send(b"x" * (1 << 20))
+        raise AssertionError("64 MiB without a newline were taken")
+    except (BrokenPipeError, ConnectionResetError):
+        pass
+    other.send(line)
+    equal(json.loads(other.file.readline())["result"], {"vms": []})
+    stays.close()
+    other.close()
+
+
 def test_garbage(d):
     d.start()
     for junk in (b"\x00" * 1000, b"\xff" * 1000, b"\r\n\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n",
