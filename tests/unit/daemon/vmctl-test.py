@@ -14,6 +14,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "..", "lib"))
 from daemon import Daemon, DEADLINE, contains, equal, process_exists, run_tests, wait_for  # noqa: E402
 from vmctl import Terminal, ok, remember, vmctl  # noqa: E402
 
+
 # ---- without a daemon ----
 
 def test_no_daemon(d):
