@@ -49,7 +49,7 @@ def test_bad_specs_are_refused(d):
             ({"name": "a", "disks": [{"file": "relative.img"}]}, "/disks/0/file", "absolute path"),
             ({"name": "a", "disks": [{"file": "/x", "cache": "x"}]}, "/disks/0/cache", "must be one of"),
             ({"name": "a", "serials": [{"chardev": {"type": "stdio"}}]}, "/serials/0/chardev/type", "by hand"),
-            ({"name": "a", "rng": {"addr": "1"}}, "/rng/addr", "belong to the machine"),
+            ({"name": "a", "rng": {"addr": "1"}}, "/rng/addr", "the machine"),
             ({"name": "a", "memory": {"size": "1000000G"}}, "/memory/size", "must be from"),
             ({"name": "a", "memory": []}, "/memory", "must be an object"),
             ({"nam": "a"}, "/nam", "is not known"),

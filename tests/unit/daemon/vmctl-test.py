@@ -139,7 +139,7 @@ def test_run(d):
     equal((spec["memory"]["size"], spec["cpus"]["count"]), (64 << 20, 2))
     equal([(f["file"], f["readonly"], f["bootindex"]) for f in spec["disks"]],
           [(disk, False, 1), (disk, True, 0)])
-    equal(spec["boot"], {"kernel": disk, "cmdline": "x"})
+    equal((spec["boot"]["kernel"], spec["boot"]["cmdline"]), (disk, "x"))
     equal(spec["nics"][0]["backend"]["forwards"], [{"protocol": "tcp", "host-port": 8080, "guest-port": 80}])
 
 
