@@ -261,8 +261,11 @@ static void write_some(struct control_client *c)
 
 	if (n > 0)
 		g_string_erase(c->out, 0, n);
-	else if (n < 0 && errno != EAGAIN && errno != EINTR)
-		fail_with(c, "the VM process has closed its control socket");
+	else if (errno == EPIPE || errno == ECONNRESET)
+		/* Nobody hears it. What was said before that is still to be read, and then the end. */
+		g_string_truncate(c->out, 0);
+	else if (errno != EAGAIN && errno != EINTR)
+		fail_with(c, "the control socket of the VM process cannot be written to");
 }
 
 static gboolean ready(gint fd, GIOCondition condition, gpointer data)

@@ -86,19 +86,40 @@ const struct command define_command = {
 
 /* ---- console ---- */
 
+/* NULL: it cannot be asked. */
+static struct json_object *get_vm(struct vmctl *v, const char *name)
+{
+	g_autoptr(json_object) params = json_object_new_object();
+	struct json_object *vm = NULL;
+
+	json_object_object_add(params, "name", json_object_new_string(name));
+	return client_call(&v->client, "vm.get", params, NULL, &vm, NULL) ? vm : NULL;
+}
+
+bool console_missed(struct vmctl *v, const char *name)
+{
+	g_autoptr(json_object) vm = get_vm(v, name);
+	const char *state = vm ? json_member_string(vm, "state") : NULL;
+	const char *reason = vm ? json_member_string(vm, "reason") : NULL;
+	g_autofree char *why = output_printable(reason ? reason : "");
+
+	if (g_strcmp0(state, "stopped") != 0 && g_strcmp0(state, "crashed") != 0)
+		return false;
+	fprintf(stderr, "%s has ended%s%s\n", name, *why ? ": " : "", why);
+	return true;
+}
+
 int console_status(struct vmctl *v, const char *name, int end)
 {
-	g_autoptr(json_object) params = json_object_new_object(), vm = NULL;
-	const char *state = NULL;
+	g_autoptr(json_object) vm = NULL;
 
 	if (end == CONSOLE_LEFT)
 		return EXIT_DONE;
 	if (end != CONSOLE_ENDED)
 		return EXIT_REFUSED;
-	json_object_object_add(params, "name", json_object_new_string(name));
-	if (client_call(&v->client, "vm.get", params, NULL, &vm, NULL))
-		state = json_member_string(vm, "state");
-	return g_strcmp0(state, "crashed") == 0 ? EXIT_CRASHED : EXIT_DONE;
+	vm = get_vm(v, name);
+	return vm && g_strcmp0(json_member_string(vm, "state"), "crashed") == 0 ? EXIT_CRASHED
+										: EXIT_DONE;
 }
 
 static int console(struct vmctl *v, char **args)

@@ -76,6 +76,14 @@ struct column {
 	bool used; /* some row has a value */
 };
 
+/* In a table 0 says that there is none: no process, nothing known of a VM whose definition is lost. */
+static char *table_cell(const struct prop *p, struct json_object *v)
+{
+	bool none = json_object_is_type(v, json_type_int) && !json_object_get_uint64(v);
+
+	return cell(p, none ? NULL : v);
+}
+
 static struct column column_new(const struct prop *p, struct json_object *rows)
 {
 	struct column c = {
@@ -86,7 +94,7 @@ static struct column column_new(const struct prop *p, struct json_object *rows)
 		char *text;
 
 		json_object_object_get_ex(json_object_array_get_idx(rows, i), p->name, &v);
-		text = cell(p, v);
+		text = table_cell(p, v);
 		c.used |= v != NULL;
 		c.width = MAX(c.width, width(text));
 		g_ptr_array_add(c.cells, text);

@@ -238,8 +238,12 @@ static int attach(struct vmctl *v, struct run *r, const char *name)
 	GError *e = NULL;
 	int status;
 
-	if (!console_attach(&v->client, name, &end, &e))
-		return complain(e);
+	if (!console_attach(&v->client, name, &end, &e)) {
+		if (!console_missed(v, name))
+			return complain(e);
+		g_clear_error(&e);
+		end = CONSOLE_ENDED;
+	}
 	status = console_status(v, name, (int)end);
 	if (r->rm && end == CONSOLE_ENDED && !call(v, "vm.delete", name, NULL, &e))
 		return complain(e);

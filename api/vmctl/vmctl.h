@@ -53,4 +53,10 @@ int complain_usage(GError *error, const char *command);
 /* For console_end: the exit status, after a look at how the VM is. */
 int console_status(struct vmctl *v, const char *name, int end);
 
+/*
+ * For a VM that was running a moment ago and has no console now: if it has ended, tells how and
+ * returns true.
+ */
+bool console_missed(struct vmctl *v, const char *name);
+
 #endif

@@ -3,12 +3,13 @@
  * fake-vm: stands in for vmmd-vm where the daemon is tested. It takes vmmd-vm's options, serves its
  * control socket and its console, and misbehaves when the spec asks for it:
  *
- *	"fw-cfg": [{"name": "opt/fake", "string": "WORD"}]
+ *	"fw-cfg": [{"name": "opt/fake", "string": "WORD"}], or as the kernel's command line
  *
  *	refuse	 "error: …" instead of starting	   mute	   never says that it runs
  *	die	 exits before it says anything	   deaf	   does not serve its control socket
  *	stubborn neither stops nor obeys SIGTERM   babble  sends garbage on its control socket
  *	paused	 begins paused			   rude	   refuses with what a terminal would obey
+ *	brief	 powers off once it was asked how it is
  *
  * The guest is a console that understands a line each: poweroff, panic, abort, disk (the first line
  * of the first disk's file), flood (1 MiB of output); it echoes everything else.
@@ -218,15 +219,6 @@ static void go(enum op_run_state state, const struct op_event *event)
 	control_server_event(vm.control, event, event->params ? &why : NULL);
 }
 
-static void op_status(void *process, struct op_call *call)
-{
-	const struct op_status s = {.state = (int)vm.state,
-		.reason = (char *)(uintptr_t)vm.why,
-		.pid = (uint32_t)getpid()};
-
-	op_return(call, &s);
-}
-
 static void op_pause(void *process, struct op_call *call)
 {
 	go(OP_RUN_PAUSED, &vm_event_paused);
@@ -248,6 +240,17 @@ static void finish_soon(const char *reason)
 		return;
 	vm.why = reason;
 	loop_post(vm.loop, &end);
+}
+
+static void op_status(void *process, struct op_call *call)
+{
+	const struct op_status s = {.state = (int)vm.state,
+		.reason = (char *)(uintptr_t)vm.why,
+		.pid = (uint32_t)getpid()};
+
+	op_return(call, &s);
+	if (has_habit("brief"))
+		finish_soon("the guest powered off");
 }
 
 static void op_shutdown(void *process, struct op_call *call)
@@ -344,6 +347,7 @@ static void read_spec(void)
 		fprintf(stderr, "fake-vm: no spec, or a descriptor is missing\n");
 		exit(1);
 	}
+	vm.habit = vm.spec->boot->cmdline;
 	for (size_t i = 0; i < vm.spec->n_fw_cfg; i++) {
 		if (strcmp(vm.spec->fw_cfg[i]->name, "opt/fake") == 0)
 			vm.habit = vm.spec->fw_cfg[i]->string;

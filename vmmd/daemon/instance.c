@@ -25,11 +25,6 @@
 #define READY_READ   512
 #define WAITING_MAX  64
 
-/* waitid() on a pidfd, and its number before glibc 2.36 had it. */
-#ifndef P_PIDFD
-#define P_PIDFD 3
-#endif
-
 struct instance *instance_new(
 	const struct launch_conf *conf, const char *name, struct vm_spec *spec, const char *fault)
 {
@@ -139,6 +134,14 @@ static void send_signal(struct instance *i, int sig)
 		log_error("cannot end %s: %s", i->name, g_strerror(errno));
 }
 
+/* The first reason is the one that is told when the process has ended. */
+static void start_failed(struct instance *i, const char *why)
+{
+	if (!i->start_fault)
+		i->start_fault = g_strdup(why);
+	send_signal(i, SIGKILL);
+}
+
 static gboolean kill_now(gpointer data)
 {
 	struct instance *i = data;
@@ -220,9 +223,7 @@ static void on_status(void *opaque, const void *result, const GError *error)
 		take_status(i, s->state, s->reason);
 		started(i);
 	} else if (i->state == OP_VM_STARTING) {
-		g_free(i->start_fault);
-		i->start_fault = g_strdup(error->message);
-		send_signal(i, SIGKILL);
+		start_failed(i, error->message);
 	} else if (i->state == OP_VM_STOPPING && !error && !i->kill_timer) {
 		ask_to_stop(i); /* it could not be asked before */
 	} else if (!error) {
@@ -286,8 +287,7 @@ static int connect_control(struct instance *i)
 	if (fd >= 0)
 		err = i->pidfd < 0 ? find_process(i, fd) : 0;
 	if (err < 0) {
-		if (fd >= 0)
-			fd_close(&fd);
+		fd_close(&fd);
 		return err;
 	}
 	i->control = control_client_new(fd, &control_ops, i);
@@ -331,8 +331,7 @@ static char *reap(struct instance *i)
 {
 	siginfo_t info = {0};
 
-	if (!i->is_child ||
-		waitid((idtype_t)P_PIDFD, (id_t)i->pidfd, &info, WEXITED | WNOHANG) < 0 ||
+	if (!i->is_child || waitid(P_PIDFD, (id_t)i->pidfd, &info, WEXITED | WNOHANG) < 0 ||
 		!info.si_pid)
 		return g_strdup("");
 	if (info.si_code == CLD_EXITED)
@@ -377,9 +376,7 @@ static struct op_exit *guess_exit(struct instance *i, const char *how)
 /* A start that failed leaves the VM stopped, with the reason; for the next daemon too. */
 static struct op_exit *failed_start(struct instance *i, struct op_exit *own)
 {
-	const char *why = i->start_fault ? i->start_fault
-			  : own->reason  ? own->reason
-					 : "it ended at once";
+	const char *why = i->start_fault ?: own->reason ?: "it ended at once";
 	struct op_exit *e = exit_new(OP_EXIT_SHUTDOWN, why);
 
 	prop_object_free(&op_exit_table, own);
@@ -464,13 +461,6 @@ static void ended(struct instance *i)
 }
 
 /* ---- start ---- */
-
-static void start_failed(struct instance *i, const char *why)
-{
-	if (!i->start_fault)
-		i->start_fault = g_strdup(why);
-	send_signal(i, SIGKILL);
-}
 
 static gboolean start_timed_out(gpointer data)
 {

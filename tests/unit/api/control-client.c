@@ -185,6 +185,18 @@ static void test_hangup(struct fixture *f, const void *data)
 	g_assert_true(f->closed);
 }
 
+/* What it said before it went is heard, also by a call that comes too late. */
+static void test_last_words(struct fixture *f, const void *data)
+{
+	say(f, "{\"jsonrpc\":\"2.0\",\"method\":\"event.exiting\",\"params\":{\"state\":"
+	       "\"crashed\",\"reason\":\"oh\"}}\n");
+	fd_close(&f->vm);
+	status(f, 60000);
+	expect(f, "event.exiting(1 oh);"
+		  "error host: the VM process has closed its control socket;"
+		  "closed: the VM process has closed its control socket;");
+}
+
 static void test_garbage(struct fixture *f, const void *data)
 {
 	status(f, 60000);
@@ -263,6 +275,7 @@ int main(int argc, char **argv)
 	TEST("events", test_events);
 	TEST("timeout", test_timeout);
 	TEST("hangup", test_hangup);
+	TEST("last-words", test_last_words);
 	TEST("garbage", test_garbage);
 	TEST("endless-line", test_endless_line);
 	TEST("deaf", test_deaf);

@@ -270,6 +270,18 @@ def test_image_that_goes(d):
     equal(d.vm("a")["state"], "running")
 
 
+def test_garbage_in_rings(d):
+    """What a guest does to its own devices does not matter to anybody else."""
+    d.start()
+    define_guest(d, "garbage n=50 type=blk; garbage n=50 type=net; blk-read n=8; halt", disks=[{"file": disk(d)}], nics=[{}])
+    d.act("a", "start")
+    ws = d.console("a")
+    ws.expect(b"halted")
+    assert sum(device["guest-errors"] for device in stats(d)["devices"]) > 0
+    equal(d.vm("a")["state"], "running")
+    equal(d.act("a", "stop")["reason"], "stopped from outside")
+
+
 def full_disk(d, policy, then=""):
     """A guest that writes 32 MiB to a file system of 8 MiB."""
     need_kvm()

@@ -14,6 +14,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "..", "lib"))
 from daemon import Daemon, DEADLINE, contains, equal, process_exists, run_tests, wait_for  # noqa: E402
 from vmctl import Terminal, ok, remember, vmctl  # noqa: E402
 
+
 # ---- without a daemon ----
 
 def test_no_daemon(d):
@@ -62,7 +63,7 @@ def test_operations(d):
     d.start()
     spec = {"name": "a", "memory": {"size": "2G"}, "serials": [{"chardev": {"type": "socket"}}]}
     equal(ok(d, "define", "-", stdin=json.dumps(spec).encode()), "a defined\n")
-    contains(ok(d, "list"), "a     stopped  0    1     2G")
+    contains(ok(d, "list"), "a     stopped  -    1     2G")
     equal(ok(d, "start", "a"), "a running\n")
     equal(ok(d, "pause", "a"), "a paused: by request\n")
     equal(ok(d, "resume", "a"), "a running\n")
@@ -148,6 +149,15 @@ def test_run_rm_and_crash(d):
     equal(r.status, 4)
     contains(r.err, "has ended: the guest panicked")
     equal(d.ok("GET", "/v1/vms"), {"vms": []})
+
+
+def test_run_of_a_guest_that_ends_at_once(d):
+    """Whether or not its console was reached in time."""
+    d.start()
+    for _ in range(20):
+        r = vmctl(d, "run", "--kernel", image(d), "--append", "brief", "--name", "a", "--rm")
+        equal((r.status, r.err.strip()), (0, "a has ended: the guest powered off"))
+        equal(d.ok("GET", "/v1/vms"), {"vms": []})
 
 
 def test_run_detach(d):
