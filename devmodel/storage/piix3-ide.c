@@ -45,13 +45,12 @@ static struct ide_channel *channel_of(struct drive *d)
 
 /* ---- registers ---- */
 
-static __hot_path uint64_t command_read(
-	struct dev *d, struct region *r, uint64_t offset, unsigned size)
+static uint64_t command_read(struct dev *d, struct region *r, uint64_t offset, unsigned size)
 {
 	return ide_read(r->opaque, (unsigned)offset, size);
 }
 
-static __hot_path void command_write(
+static void command_write(
 	struct dev *d, struct region *r, uint64_t offset, unsigned size, uint64_t value)
 {
 	ide_write(r->opaque, (unsigned)offset, size, (uint32_t)value);
@@ -68,7 +67,7 @@ static void control_write(
 	ide_write_control(r->opaque, (uint8_t)value);
 }
 
-static __hot_path uint64_t bm_read(struct dev *d, struct region *r, uint64_t offset, unsigned size)
+static uint64_t bm_read(struct dev *d, struct region *r, uint64_t offset, unsigned size)
 {
 	struct piix_ide *s = to_ide(d);
 	uint64_t v = 0;
@@ -78,7 +77,7 @@ static __hot_path uint64_t bm_read(struct dev *d, struct region *r, uint64_t off
 	return v;
 }
 
-static __hot_path void bm_write(
+static void bm_write(
 	struct dev *d, struct region *r, uint64_t offset, unsigned size, uint64_t value)
 {
 	struct piix_ide *s = to_ide(d);
