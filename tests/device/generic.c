@@ -3,7 +3,7 @@
  * What holds for every device: its tables are sound, and its state can be saved, loaded, and mutilated.
  *
  * A folder's devices join with one line in `folders`. What a model needs to be realized (back-ends, a router) is set by
- * the folder's prepare(); PCI functions get the rig's bus by themselves.
+ * the folder's prepare(), what is plugged into it by populate(); PCI functions get the rig's bus by themselves.
  */
 #include <string.h>
 
@@ -13,8 +13,10 @@
 #include "devmodel/input/input.h"
 #include "devmodel/platform/platform.h"
 #include "devmodel/serial/serial.h"
+#include "devmodel/storage/storage.h"
 #include "devmodel/usb/usb-devices.h"
 #include "tests/device/rig.h"
+#include "tests/lib/fake-blk.h"
 
 struct folder {
 	const char *name;
@@ -22,13 +24,46 @@ struct folder {
 	/* Before realize; what it returns goes to done() after the device is gone. Both may be NULL. */
 	void *(*prepare)(struct rig *r, struct dev *d);
 	void (*done)(void *prepared);
+	/* After realize, before the first reset; what it returns goes to done(). May be NULL. */
+	void *(*populate)(struct rig *r, struct dev *d);
 };
+
+/* ---- drives ---- */
+
+struct drives {
+	struct fake_blk *disk, *cd;
+};
+
+static void *plug_drives(struct rig *r, struct dev *d)
+{
+	struct drives *drives = g_new(struct drives, 1);
+	g_autoptr(GError) error = NULL;
+	struct drive_conf conf = {.discard = true};
+
+	drives->disk = fake_blk_new(r->loop, MiB);
+	drives->cd = fake_blk_new(r->loop, MiB);
+	storage_attach_disk(d, 0, &drives->disk->blk, &conf, &error);
+	g_assert_no_error(error);
+	storage_attach_cdrom(d, 3, &drives->cd->blk, &conf, &error);
+	g_assert_no_error(error);
+	return drives;
+}
+
+static void free_drives(void *opaque)
+{
+	struct drives *drives = opaque;
+
+	fake_blk_free(drives->disk);
+	fake_blk_free(drives->cd);
+	g_free(drives);
+}
 
 static const struct folder folders[] = {
 	{"tests", probe_devices},
 	{"chipset", chipset_devices},
 	{"platform", platform_devices},
 	{"serial", serial_devices},
+	{"storage", storage_devices, .populate = plug_drives, .done = free_drives},
 	{"input", input_devices},
 	{"display", display_devices},
 	{"usb", usb_devices},
@@ -73,6 +108,8 @@ static struct specimen specimen_new(const struct subject *s)
 		sp.prepared = s->folder->prepare(sp.r, sp.d);
 	dev_realize(sp.d, &error);
 	g_assert_no_error(error);
+	if (s->folder->populate)
+		sp.prepared = s->folder->populate(sp.r, sp.d);
 	/* Else pending bits would be lost. */
 	g_assert_true(!is_pci(s->ops) || !to_pci_dev(sp.d)->nvectors || s->ops->pre_save);
 	bus_reset(sp.r->bus, RESET_COLD);
@@ -81,6 +118,8 @@ static struct specimen specimen_new(const struct subject *s)
 
 static void specimen_free(struct specimen *sp)
 {
+	for (unsigned i = 0; i < 4; i++) /* what back-ends have posted to their queues */
+		rig_poll(sp->r);
 	dev_free(sp->d);
 	if (sp->folder->done)
 		sp->folder->done(sp->prepared);
