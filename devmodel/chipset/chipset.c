@@ -1,4 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "devmodel/chipset/chipset.h"
 
-const struct dev_ops *const chipset_devices[] = {&i440fx_ops, &piix3_ops, &piix4_pm_ops, NULL};
+const struct dev_ops *const chipset_devices[] = {
+	&i440fx_ops,
+	&piix3_ops,
+	&piix4_pm_ops,
+	&pcie_root_port_ops,
+	&i82801b11_bridge_ops,
+	&pcie_pci_bridge_ops,
+	&pci_bridge_ops,
+	NULL,
+};

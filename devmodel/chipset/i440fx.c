@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * 82441FX PCI and memory controller (PMC), Intel order number 290549. Numbers of sections are those of its data sheet. Not
- * modelled: DRAM timing and boundary registers (read 0), SMRAM (there is no system management mode; the
- * register holds what is written), the second PCI bus.
+ * 82441FX PCI and memory controller (PMC), Intel order number 290549. Numbers of sections are those
+ * of its data sheet. Not modelled: DRAM timing and boundary registers (read 0), SMRAM (there is no
+ * system management mode; the register holds what is written), the second PCI bus.
  */
 #include "devmodel/chipset/chipset.h"
 
@@ -21,8 +21,8 @@
 #define CONFDATA       0xcfc
 #define CONFADD_ENABLE 0x80000000u
 /*
- * PIIX3's reset control register (82371SB section 2.5.4.2) lies in the middle of CONFADD, which is a register only for 32-bit
- * accesses; so it is decoded here.
+ * PIIX3's reset control register (82371SB section 2.5.4.2) lies in the middle of CONFADD, which is
+ * a register only for 32-bit accesses; so it is decoded here.
  */
 #define RCR         1 /* offset in CONFADD */
 #define RCR_HARD    0x02
@@ -86,8 +86,9 @@ static const struct region_ops confadd_ops = {
 	.read = confadd_read, .write = confadd_write, .min = 1, .max = 4};
 
 /*
- * The function and register that an access at @offset of CONFDATA means; false if there is none. Bits 1..0 of CONFADD are not masked:
- * programs written for QEMU put the byte number there and always use offset 0.
+ * The function and register that an access at @offset of CONFDATA means; false if there is none.
+ * Bits 1..0 of CONFADD are not masked: programs written for QEMU put the byte number there and
+ * always use offset 0.
  */
 static bool config_target(const struct i440fx *s, uint64_t offset, unsigned *devfn, unsigned *reg)
 {
@@ -201,7 +202,10 @@ static const struct pci_ops pci_ops = {.config_write = config_write};
 
 /* ---- interrupts ---- */
 
-/* The board's wiring: INTA of slot 1 is PIRQA, so the bus's line n is PIRQ n - 1. Firmware relies on it. */
+/*
+ * The board's wiring: INTA of slot 1 is PIRQA, so the bus's line n is PIRQ n - 1. Firmware relies
+ * on it.
+ */
 static void route(struct irq_sink *sink, unsigned n, bool level)
 {
 	struct i440fx *s = container_of(sink, struct i440fx, from_bus);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * 82371SB PCI-to-ISA bridge (PIIX3), Intel order number 290550: the interrupt router. Its interrupt controllers, timer and their
- * ELCR are the accelerator's; the reset control register is decoded by i440fx.c. Not modelled: X-bus chip selects, DMA
- * channels, the registers of which read 0.
+ * 82371SB PCI-to-ISA bridge (PIIX3), Intel order number 290550: the interrupt router. Its interrupt
+ * controllers, timer and their ELCR are the accelerator's; the reset control register is decoded by
+ * i440fx.c. Not modelled: X-bus chip selects, DMA channels, the registers of which read 0.
  */
 #include <pthread.h>
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * 82371AB power management function (PIIX4), Intel order number 290562, chapters 7 and 11; fixed ACPI hardware as in the ACPI
- * specification, section 4.8. General-purpose events are not at PMBA + 0x0C but in a block of their own, as in QEMU's machine,
- * for which operating systems' drivers are written. No system management mode: SCI_EN is always set, and the chip reports
- * its APM port as already set up, so firmware installs no handler. No slave answers on the SMBus.
+ * 82371AB power management function (PIIX4), Intel order number 290562, chapters 7 and 11; fixed
+ * ACPI hardware as in the ACPI specification, section 4.8. General-purpose events are not at PMBA +
+ * 0x0C but in a block of their own, as in QEMU's machine, for which operating systems' drivers are
+ * written. No system management mode: SCI_EN is always set, and the chip reports its APM port as
+ * already set up, so firmware installs no handler. No slave answers on the SMBus.
  */
 #include "devmodel/chipset/chipset.h"
 
@@ -105,7 +106,9 @@ static void update_sci(struct piix4_pm *s)
 	for (unsigned i = 0; i < GPE_BYTES; i++)
 		level |= s->hw.gpe_sts[i] & s->hw.gpe_en[i];
 	irq_set(&s->sci, level);
-	/* Nobody needs to be woken for an overflow that interrupts nobody, or has done so already. */
+	/*
+	 * Nobody needs to be woken for an overflow that interrupts nobody, or has done so already.
+	 */
 	if ((s->hw.en & STS_TMR) && !(s->hw.sts & STS_TMR))
 		dev_timer_set(&s->timer, (int64_t)s->hw.overflow);
 	else

@@ -13,7 +13,8 @@
 #define CMD_WRITABLE  (PCI_CMD_IO | PCI_CMD_MEM | PCI_CMD_MASTER | PCI_CMD_SERR | PCI_CMD_NOINTX)
 #define STATUS_W1C    0xf900 /* errors, section 6.2.3 */
 #define MULTIFUNCTION 0x80   /* of the header type */
-#define FIRST_SLOT    2      /* 0 and 1 are the chipset's */
+#define TYPE_BRIDGE   0x01
+#define FIRST_SLOT    2 /* on the root bus 0 and 1 are the chipset's */
 #define FIRST_CAP     PCI_HEADER_SIZE
 #define BAR_IO        0x1 /* section 6.2.5.1 */
 #define BAR_64        0x4
@@ -114,15 +115,17 @@ void pci_irq_set(struct pci_dev *p, bool level)
 
 /* ---- base addresses ---- */
 
-static unsigned bar_register(unsigned n)
+static unsigned bar_register(const struct pci_dev *p, unsigned n)
 {
-	return n == PCI_ROM_BAR ? PCI_ROM : PCI_BAR0 + n * 4;
+	if (n == PCI_ROM_BAR)
+		return p->secondary ? PCI_BRIDGE_ROM : PCI_ROM;
+	return PCI_BAR0 + n * 4;
 }
 
 void pci_bar_init(struct pci_dev *p, unsigned n, struct region *r, bool is_64, bool prefetch)
 {
 	struct pci_bar *bar = &p->bars[n];
-	unsigned reg = bar_register(n);
+	unsigned reg = bar_register(p, n);
 	uint64_t mask;
 
 	*bar = (struct pci_bar){.region = r,
@@ -153,7 +156,7 @@ void pci_bar_init(struct pci_dev *p, unsigned n, struct region *r, bool is_64, b
 static uint64_t bar_address(const struct pci_dev *p, unsigned n)
 {
 	const struct pci_bar *bar = &p->bars[n];
-	unsigned reg = bar_register(n);
+	unsigned reg = bar_register(p, n);
 	uint64_t addr = pci_get32(p, reg);
 
 	if (!(pci_get16(p, PCI_COMMAND) & (bar->is_io ? PCI_CMD_IO : PCI_CMD_MEM)))
@@ -163,7 +166,7 @@ static uint64_t bar_address(const struct pci_dev *p, unsigned n)
 	if (bar->is_64)
 		addr |= (uint64_t)pci_get32(p, reg + 4) << 32;
 	addr &= -bar->size;
-	return addr ? addr : NOT_MAPPED;
+	return addr && pci_bus_forwards(p->bus, bar->is_io, addr, bar->size) ? addr : NOT_MAPPED;
 }
 
 static void move_region(struct pci_dev *p, struct region *r, uint64_t addr, int priority)
@@ -194,7 +197,7 @@ static void move_bar(struct pci_dev *p, unsigned n)
 		PRIO_OVERLAY);
 }
 
-static void move_bars(struct pci_dev *p)
+void pci_dev_remap(struct pci_dev *p)
 {
 	for (unsigned n = 0; n < ARRAY_SIZE(p->bars); n++) {
 		if (p->bars[n].region)
@@ -243,8 +246,10 @@ void pci_function_write(struct pci_dev *p, unsigned offset, unsigned size, uint3
 	}
 	switched |= pci_msi_written(p, offset, size);
 	if (offset < PCI_HEADER_SIZE)
-		move_bars(p);
+		pci_dev_remap(p);
 	drive_pin(p);
+	pci_bridge_written(p, offset, size);
+	pci_exp_written(p, offset, size);
 	if (switched && p->pci_ops->command_changed)
 		p->pci_ops->command_changed(p);
 	if (offset >= PCI_HEADER_SIZE && p->pci_ops->config_write)
@@ -259,13 +264,14 @@ static int choose_devfn(struct pci_dev *p, GError **error)
 	int devfn;
 
 	if (p->addr.slot < 0) {
-		devfn = pci_bus_free_devfn(p->bus, FIRST_SLOT);
+		devfn = pci_bus_free_devfn(p->bus, pci_bus_bridge(p->bus) ? 0 : FIRST_SLOT);
 		if (devfn < 0)
 			err_set(error, VMMD_ERROR_INVALID,
 				"device \"%s\": all slots of the PCI bus are taken", p->dev.id);
 		return devfn;
 	}
-	if (p->addr.slot >= PCI_SLOTS || p->addr.function < 0 || p->addr.function >= PCI_FUNCS) {
+	if ((unsigned)p->addr.slot >= pci_bus_slots(p->bus) || p->addr.function < 0 ||
+		p->addr.function >= PCI_FUNCS) {
 		err_set(error, VMMD_ERROR_INVALID, "device \"%s\": there is no PCI address %02x.%x",
 			p->dev.id, p->addr.slot & 0xff, p->addr.function & 0xff);
 		return -1;
@@ -309,9 +315,12 @@ static void fill_header(struct pci_dev *p, const struct pci_conf *conf)
 	pci_set16(p, PCI_VENDOR_ID, conf->vendor);
 	pci_set16(p, PCI_DEVICE_ID, conf->device);
 	pci_set32(p, PCI_REVISION, conf->class_code << 8 | conf->revision);
-	pci_set8(p, PCI_HEADER_TYPE, conf->multifunction ? MULTIFUNCTION : 0);
-	pci_set16(p, PCI_SUBSYS_VENDOR, conf->subsys_vendor);
-	pci_set16(p, PCI_SUBSYS_ID, conf->subsys);
+	pci_set8(p, PCI_HEADER_TYPE,
+		(conf->multifunction ? MULTIFUNCTION : 0) | (conf->bridge ? TYPE_BRIDGE : 0));
+	if (!conf->bridge) {
+		pci_set16(p, PCI_SUBSYS_VENDOR, conf->subsys_vendor);
+		pci_set16(p, PCI_SUBSYS_ID, conf->subsys);
+	}
 	pci_set8(p, PCI_INT_PIN, conf->pin);
 
 	mask_set16(p->wmask, PCI_COMMAND, CMD_WRITABLE);
@@ -334,6 +343,7 @@ bool pci_dev_init(
 	p->pci_ops = ops;
 	p->devfn = devfn;
 	p->addr = (struct prop_pci){.slot = devfn / PCI_FUNCS, .function = devfn % PCI_FUNCS};
+	p->cfg_size = PCI_CFG_CONVENTIONAL;
 	p->next_cap = FIRST_CAP;
 	fill_header(p, conf);
 	if (conf->pin)
@@ -353,6 +363,7 @@ void pci_dev_done(struct pci_dev *p)
 			region_unmap(p->dev.bus, p->bars[n].region);
 	}
 	pci_vectors_done(p);
+	pci_bridge_done(p);
 	p->pci_ops = NULL;
 }
 
@@ -389,16 +400,50 @@ void pci_dev_reset(struct pci_dev *p)
 	for (unsigned i = 0; i < PCI_CFG_SIZE; i++)
 		pci_set8(p, i, p->initial[i]);
 	pci_intx_set(p, false);
-	move_bars(p);
+	pci_dev_remap(p);
+	pci_bridge_sync(p);
 	pci_vectors_reset(p);
+	pci_exp_reset(p);
+}
+
+void pci_function_reset_locked(struct pci_dev *p)
+{
+	struct dev *d = DEV(p);
+
+	if (p->pci_ops->function_reset)
+		p->pci_ops->function_reset(p);
+	else if (!d->ops->quiesce)
+		d->ops->reset(d, RESET_WARM);
+	else
+		pci_dev_reset(p);
+}
+
+void pci_function_reset(struct pci_dev *p)
+{
+	dev_lock(DEV(p));
+	pci_function_reset_locked(p);
+	dev_unlock(DEV(p));
+}
+
+/* Behind the end of a conventional function's configuration space nothing is. */
+static bool rest_unused(const struct pci_dev *p)
+{
+	for (unsigned i = p->cfg_size; i < PCI_CFG_SIZE; i++) {
+		if (p->pci_hw.cfg[i])
+			return false;
+	}
+	return true;
 }
 
 int pci_dev_post_load(struct pci_dev *p)
 {
-	if (!pci_unchanged(p, 0, PCI_HEADER_SIZE) || pci_vectors_check(p) < 0)
+	if (!pci_unchanged(p, 0, PCI_HEADER_SIZE) || pci_vectors_check(p) < 0 ||
+		pci_exp_check(p) < 0 || !rest_unused(p))
 		return -EINVAL;
 	drive_pin(p);
-	move_bars(p);
+	pci_dev_remap(p);
+	pci_bridge_sync(p);
+	pci_exp_sync(p);
 	pci_vectors_post_load(p);
 	return 0;
 }
@@ -407,7 +452,7 @@ int pci_cap_add(struct pci_dev *p, uint8_t id, uint8_t size)
 {
 	unsigned offset = p->next_cap;
 
-	if (!offset || !range_fits(offset, size, PCI_CFG_SIZE))
+	if (!offset || !range_fits(offset, size, PCI_CFG_CONVENTIONAL))
 		return -ENOSPC;
 	pci_set8(p, offset, id);
 	pci_set8(p, p->last_cap ? p->last_cap + 1 : PCI_CAP_PTR, offset);
@@ -416,4 +461,19 @@ int pci_cap_add(struct pci_dev *p, uint8_t id, uint8_t size)
 	/* Capabilities begin at multiples of 4; behind the last one 256 wraps to 0: full. */
 	p->next_cap = align_up(offset + size, 4);
 	return offset;
+}
+
+/* Header: id in bits 15..0, version in 19..16, next in 31..20 (PCIe 7.9.3). */
+int pci_ext_cap_add(struct pci_dev *p, uint16_t id, uint8_t version, uint16_t size)
+{
+	unsigned offset = p->next_ext_cap ? p->next_ext_cap : PCI_CFG_CONVENTIONAL;
+
+	if (!range_fits(offset, size, p->cfg_size))
+		return -ENOSPC;
+	pci_set32(p, offset, id | (uint32_t)version << 16);
+	if (p->last_ext_cap)
+		pci_set32(p, p->last_ext_cap, pci_get32(p, p->last_ext_cap) | offset << 20);
+	p->last_ext_cap = (uint16_t)offset;
+	p->next_ext_cap = (uint16_t)align_up(offset + size, 4);
+	return (int)offset;
 }

@@ -8,17 +8,89 @@
 #define DEVMODEL_PCI_INTERNAL_H
 
 #include <endian.h>
+#include <errno.h>
+#include <pthread.h>
 #include <string.h>
 
+#include "base/qs.h"
 #include "devmodel/pci/pci.h"
 
 #define PCI_DEVFNS (PCI_SLOTS * PCI_FUNCS)
+#define PCI_PINS   4 /* INTA..INTD */
+
+/* Why nobody on a bus answers, and nothing there is decoded. */
+#define PCI_DOWN_RESET 0x1 /* the bridge holds it in reset */
+#define PCI_DOWN_LINK  0x2 /* a link without a partner, or one without power */
+
+struct pci_bus {
+	struct bus *bus;
+	enum pci_bus_kind kind;
+	struct pci_dev *bridge;           /* [c] above it; NULL: root */
+	struct pci_dev *devs[PCI_DEVFNS]; /* atomic; changed under the bus lock */
+	struct pci_bus *children, *next;  /* atomic; changed under the bus lock */
+	unsigned down;                    /* atomic; changed under the bus lock: PCI_DOWN_ */
+
+	/* Input: devfn * PCI_PINS + pin - 1; at devfn PCI_DEVFNS the pins of the bridge itself. */
+	struct irq_sink sink;
+	struct irq_sink *router; /* [c] the bus above, or the chipset */
+	unsigned (*map)(unsigned slot, unsigned pin);
+	pthread_mutex_t lock; /* an irq lock: below */
+	bool level[(PCI_DEVFNS + 1) * PCI_PINS];
+	unsigned high[PCI_ROUTER_INPUTS]; /* pins that drive a router input */
+
+	/* [c] */
+	const struct pci_hotplug_ops *hotplug;
+	void *hotplug_opaque;
+	uint32_t hotplug_slots;
+	void (*released)(void *opaque, struct pci_bus *b, unsigned slot);
+	void *released_opaque;
+};
 
 /* Puts @p at @devfn, and takes it off again. Bus lock held. */
 void pci_bus_attach(struct pci_bus *b, struct pci_dev *p, unsigned devfn);
 void pci_bus_detach(struct pci_bus *b, struct pci_dev *p);
 /* The bus's input for @pin (1..4) of @devfn; the router's inputs are shared. */
 struct irq pci_bus_pin(struct pci_bus *b, unsigned devfn, unsigned pin);
+/* That for the bridge above the bus itself. */
+struct irq pci_bridge_pin(struct pci_bus *b, unsigned pin);
+
+/* The bus behind @bridge, and its end. Bus lock held. */
+struct pci_bus *pci_bus_behind(struct pci_dev *bridge, enum pci_bus_kind kind);
+void pci_bus_remove(struct pci_bus *b);
+/* @fn for all functions on the bus and below, bridges first. Bus lock held. */
+void pci_bus_each(struct pci_bus *b, void (*fn)(struct pci_dev *p));
+/* @why, one of PCI_DOWN_, begins or ends to hold. Any thread; bus lock held. */
+bool pci_bus_is_down(const struct pci_bus *b, unsigned why);
+void pci_bus_set_down(struct pci_bus *b, unsigned why, bool down);
+
+/*
+ * True when all of [@addr, @addr + @size) passes the bridges from the root bus to @b. Bus lock
+ * held.
+ */
+bool pci_bus_forwards(const struct pci_bus *b, bool io, uint64_t addr, uint64_t size);
+/* Maps the BARs as registers and bridges say now. Bus lock held. */
+void pci_dev_remap(struct pci_dev *p);
+/* See pci_ops->function_reset. Bus lock held; takes the device's lock. */
+void pci_function_reset(struct pci_dev *p);
+
+void pci_function_reset_locked(struct pci_dev *p);
+
+/*
+ * PCI Express: the same, for functions that have the capability. check: -EINVAL, reserved bits are
+ * set.
+ */
+void pci_exp_written(struct pci_dev *p, unsigned offset, unsigned size);
+void pci_exp_reset(struct pci_dev *p);
+void pci_exp_sync(struct pci_dev *p);
+int pci_exp_check(const struct pci_dev *p);
+
+/*
+ * A bridge's part of a configuration write, of reset and loading, of the end; other functions have
+ * none. Bus lock held, and but for the last the device's.
+ */
+void pci_bridge_written(struct pci_dev *p, unsigned offset, unsigned size);
+void pci_bridge_sync(struct pci_dev *p);
+void pci_bridge_done(struct pci_dev *p);
 
 /*
  * Access to a function's registers, naturally aligned. Device lock held; a write holds the bus lock

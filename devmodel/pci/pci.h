@@ -1,26 +1,42 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * pci.h - PCI buses and functions: configuration space, BARs, INTx, MSI, MSI-X. PCI Local Bus
- * Specification 3.0 (and PCI Express Base 2.0 for extended configuration space, to come with q35).
+ * pci.h - PCI buses and functions: configuration space, BARs, interrupts, bridges, hotplug. PCI
+ * Local Bus Specification 3.0; "PCIe" is PCI Express Base 2.0, "PPB" the PCI-to-PCI Bridge
+ * Architecture Specification 1.2.
  *
- * The core owns configuration space: the device says what it is (struct pci_conf), which BARs it
- * has and which capabilities; writable bits are a mask beside the data. BAR and command register
- * writes map and unmap the device's regions under the bus lock. Locks: bus < this function's device
- * lock < irq.
+ *	root bus ──┬── function 00:02.0
+ *	           ├── bridge 00:03.0 ── bus 1 ──┬── function 01:00.0
+ *	           │     windows, pins           └── ...
+ *	           └── root port 00:04.0 ── link: bus 2 ── function 02:00.0
+ *
+ * A function is a device whose structure begins with struct pci_dev. It says what it is (struct
+ * pci_conf), which BARs it has and which capabilities; the core owns configuration space: cfg[] are
+ * the registers, wmask[] has the bits that the guest can write, w1c[] those that it clears by
+ * writing ones. Everything else is read-only to the guest.
+ *
+ * What the guest makes of it, the core does by itself: writes to the command and base address
+ * registers map and unmap the function's regions, under the bus lock; a BAR is decoded only if
+ * every bridge above it forwards its addresses; pins and messages go where the registers say.
+ * Functions find out through struct pci_ops.
+ *
+ * Locks: bus < this function's device lock < irq. A configuration write holds the bus lock and the
+ * function's.
  */
 #ifndef DEVMODEL_PCI_PCI_H
 #define DEVMODEL_PCI_PCI_H
 
 #include "devmodel/bus/bus.h"
 
-#define PCI_CFG_SIZE        256
-#define PCI_HEADER_SIZE     64
-#define PCI_BARS            6
-#define PCI_ROM_BAR         6 /* index of the expansion ROM */
-#define PCI_SLOTS           32
-#define PCI_FUNCS           8
-#define PCI_DEVFN(slot, fn) ((slot) << 3 | (fn))
-#define PCI_ANY_DEVFN       (-1)
+#define PCI_CFG_SIZE         4096 /* of a PCI Express function; others have 256 */
+#define PCI_CFG_CONVENTIONAL 256
+#define PCI_HEADER_SIZE      64
+#define PCI_BARS             6
+#define PCI_ROM_BAR          6 /* index of the expansion ROM */
+#define PCI_SLOTS            32
+#define PCI_FUNCS            8
+#define PCI_DEVFN(slot, fn)  ((slot) << 3 | (fn))
+#define PCI_ANY_DEVFN        (-1)
+#define PCI_RID(bus, devfn)  ((unsigned)(bus) << 8 | (devfn)) /* "routing id" of a function */
 
 /* Registers of the type 0 header, section 6.1. */
 enum {
@@ -44,6 +60,27 @@ enum {
 	PCI_INT_PIN = 0x3d,
 };
 
+/* Registers of the type 1 header, PPB chapter 3. */
+enum {
+	PCI_PRIMARY = 0x18,
+	PCI_SECONDARY = 0x19,
+	PCI_SUBORDINATE = 0x1a,
+	PCI_SECONDARY_LATENCY = 0x1b,
+	PCI_IO_BASE = 0x1c,
+	PCI_IO_LIMIT = 0x1d,
+	PCI_SECONDARY_STATUS = 0x1e,
+	PCI_MEM_BASE = 0x20,
+	PCI_MEM_LIMIT = 0x22,
+	PCI_PREF_BASE = 0x24,
+	PCI_PREF_LIMIT = 0x26,
+	PCI_PREF_BASE_HIGH = 0x28,
+	PCI_PREF_LIMIT_HIGH = 0x2c,
+	PCI_IO_BASE_HIGH = 0x30,
+	PCI_IO_LIMIT_HIGH = 0x32,
+	PCI_BRIDGE_ROM = 0x38,
+	PCI_BRIDGE_CONTROL = 0x3e,
+};
+
 #define PCI_CMD_IO      0x0001
 #define PCI_CMD_MEM     0x0002
 #define PCI_CMD_MASTER  0x0004
@@ -52,8 +89,10 @@ enum {
 #define PCI_STATUS_INTX 0x0008
 #define PCI_STATUS_CAPS 0x0010
 
+#define PCI_CAP_SLOT   0x04
 #define PCI_CAP_MSI    0x05
 #define PCI_CAP_VENDOR 0x09
+#define PCI_CAP_SSVID  0x0d /* subsystem of a bridge */
 #define PCI_CAP_EXP    0x10
 #define PCI_CAP_MSIX   0x11
 
@@ -67,6 +106,7 @@ struct pci_conf {
 	uint8_t revision;
 	uint8_t pin; /* 1..4 = INTA..INTD, 0 none */
 	bool multifunction;
+	bool bridge; /* type 1 header: no subsystem there; see pci_bridge_init() */
 };
 
 struct pci_ops {
@@ -82,6 +122,13 @@ struct pci_ops {
 	 * lock held. May be NULL.
 	 */
 	void (*command_changed)(struct pci_dev *p);
+	/*
+	 * Function level reset, or reset of the bus it is on, while the machine runs: to the values
+	 * of power-on whatever can be without waiting; it calls pci_dev_reset(). Bus lock and
+	 * device lock held. NULL: dev_ops->reset, or where the device has a quiesce,
+	 * pci_dev_reset() only.
+	 */
+	void (*function_reset)(struct pci_dev *p);
 };
 
 struct pci_bar {
@@ -129,6 +176,7 @@ struct pci_dev {
 	struct pci_bus *bus;           /* [c] set by the machine before realize */
 	struct prop_pci addr;          /* [c] property: unset → first free slot */
 	uint8_t devfn;                 /* [c] */
+	uint16_t cfg_size;             /* [c] 256, or 4096 with a PCI Express capability */
 	struct pci_hw pci_hw;          /* [s] lock */
 	uint8_t wmask[PCI_CFG_SIZE];   /* [c] writable by the guest */
 	uint8_t w1c[PCI_CFG_SIZE];     /* [c] write one to clear */
@@ -136,8 +184,14 @@ struct pci_dev {
 		[PCI_CFG_SIZE]; /* [c] cfg as the first reset found it; resets go back to it */
 	bool complete;          /* [c] initial was taken */
 	struct pci_bar bars[PCI_BARS + 1];
-	uint8_t next_cap; /* first free byte for capabilities */
-	uint8_t last_cap; /* 0: none */
+	uint8_t next_cap;                    /* first free byte for capabilities */
+	uint8_t last_cap;                    /* 0: none */
+	uint16_t next_ext_cap, last_ext_cap; /* likewise, extended ones; 0: none */
+	uint8_t exp_cap;                     /* [c] PCI Express capability, 0: none */
+	bool exp_slot, exp_hotplug;          /* [c] a port with a slot */
+	bool exp_was_on,
+		exp_released;      /* since it was plugged: it had power; the guest has let it go */
+	struct pci_bus *secondary; /* [c] a bridge's other side */
 
 	/*
 	 * Vectors; nvectors 0: none. A function may have both kinds; the guest enables one at a
@@ -170,25 +224,86 @@ extern const struct state_desc pci_state;
 
 /* ---- buses ---- */
 
-/*
- * The root bus. Device @devfn's INTx pin p goes to input (slot + p - 1) % 4 of @router (section
- * 2.2.6), which the chipset implements; an input is the wired OR of its pins. Owned by the host
- * bridge.
- */
-struct pci_bus *pci_bus_new(struct bus *bus, struct irq_sink *router);
-void pci_bus_free(struct pci_bus *b);
+enum pci_bus_kind {
+	PCI_BUS_CONVENTIONAL,
+	PCI_BUS_ROOT_COMPLEX, /* root bus of PCI Express: functions on it are integrated endpoints and ports */
+	PCI_BUS_LINK, /* behind a port: one device, 0 */
+};
 
 /*
- * Configuration mechanism: all ones where nobody is, and for what is not 1, 2 or 4 bytes naturally
+ * Which of the four pins of the bus above (0..3) pin @pin (1..4) of @slot meets: section 2.2.6, PPB
+ * 9.1.
+ */
+unsigned pci_swizzle(unsigned slot, unsigned pin);
+
+/*
+ * The root bus. Pin p of a function in slot s goes to input pci_swizzle(s, p) of @router, which the
+ * chipset implements; an input is the wired OR of its pins. Owned by the host bridge.
+ */
+struct pci_bus *pci_bus_new(struct bus *bus, struct irq_sink *router);
+/* The root bus of PCI Express. Pins go to inputs @map(slot, pin), below PCI_ROUTER_INPUTS. */
+struct pci_bus *pci_root_complex_new(
+	struct bus *bus, struct irq_sink *router, unsigned (*map)(unsigned slot, unsigned pin));
+void pci_bus_free(struct pci_bus *b);
+#define PCI_ROUTER_INPUTS 8
+
+enum pci_bus_kind pci_bus_kind(const struct pci_bus *b);
+/* The bridge above it; NULL: a root bus. */
+struct pci_dev *pci_bus_bridge(const struct pci_bus *b);
+/* As the guest has numbered it, 0: the root bus, or not numbered. Any thread. */
+unsigned pci_bus_number(const struct pci_bus *b);
+/* Device numbers that can be used there: 32, or 1 at the end of a link. */
+unsigned pci_bus_slots(const struct pci_bus *b);
+
+/*
+ * Configuration mechanism, from the root bus @root, of the function @rid (PCI_RID()) as the guest
+ * has numbered the buses: all ones where nobody is, and for what is not 1, 2 or 4 bytes naturally
  * aligned. Any vCPU inside a qs section; a write takes the bus lock.
  */
-uint32_t pci_config_read(struct pci_bus *b, unsigned devfn, unsigned offset, unsigned size);
+uint32_t pci_config_read(struct pci_bus *root, unsigned rid, unsigned offset, unsigned size);
 void pci_config_write(
-	struct pci_bus *b, unsigned devfn, unsigned offset, unsigned size, uint32_t value);
+	struct pci_bus *root, unsigned rid, unsigned offset, unsigned size, uint32_t value);
 
 struct pci_dev *pci_bus_dev(struct pci_bus *b, unsigned devfn); /* or NULL */
 /* First devfn with a free slot from @first_slot on, function 0; -1 when full. */
 int pci_bus_free_devfn(struct pci_bus *b, unsigned first_slot);
+
+/* ---- hotplug: the machine's side ---- */
+
+/*
+ *	dev_realize(), reset ─► pci_slot_plug() ─► the guest finds it
+ *	pci_slot_unplug() ─► the guest lets go ─► released() ─► quiesce, dev_free() ─► pci_slot_emptied()
+ *
+ * All on the main thread, no locks. -ENOTSUP: nobody watches over this slot.
+ */
+int pci_slot_plug(struct pci_bus *b, unsigned slot);
+/*
+ * Asks the guest; -EAGAIN: an earlier request is still being considered. What comes of it,
+ * released() tells.
+ */
+int pci_slot_unplug(struct pci_bus *b, unsigned slot);
+/* All functions of the slot are freed. */
+void pci_slot_emptied(struct pci_bus *b, unsigned slot);
+/*
+ * @released: the guest has let a slot of a bus below @root go: its functions can be freed. Called
+ * on any thread with locks held: it only notes that and wakes the main loop. Set-up.
+ */
+void pci_bus_set_released(struct pci_bus *root,
+	void (*released)(void *opaque, struct pci_bus *b, unsigned slot), void *opaque);
+
+/* ---- hotplug: the controller's side (root port, ACPI registers) ---- */
+
+struct pci_hotplug_ops {
+	void (*plugged)(void *opaque, unsigned slot); /* tell the guest */
+	int (*request)(void *opaque, unsigned slot);  /* ask the guest */
+	void (*emptied)(void *opaque, unsigned slot); /* may be NULL */
+};
+
+/* Set-up. @slots: a bit for each that is watched over. */
+void pci_bus_set_hotplug(
+	struct pci_bus *b, const struct pci_hotplug_ops *ops, void *opaque, uint32_t slots);
+/* The guest has let the slot go. Any lock. */
+void pci_slot_released(struct pci_bus *b, unsigned slot);
 
 /* ---- for functions: from dev_ops->realize ---- */
 
@@ -228,6 +343,12 @@ void pci_bar_init(struct pci_dev *p, unsigned n, struct region *r, bool is_64, b
  * fills cfg and wmask.
  */
 int pci_cap_add(struct pci_dev *p, uint8_t id, uint8_t size);
+
+/*
+ * Adds an extended capability (PCIe 7.9) of @size bytes and returns its offset, from 0x100 on;
+ * -ENOSPC, also for functions without extended configuration space.
+ */
+int pci_ext_cap_add(struct pci_dev *p, uint16_t id, uint8_t version, uint16_t size);
 
 /*
  * MSI-X with @n vectors (1..PCI_MSIX_MAX), table and PBA at @table_off and @pba_off of BAR @bar,

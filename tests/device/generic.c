@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What holds for every device: its tables are sound, and its state can be saved, loaded, and mutilated.
+ * What holds for every device: its tables are sound, and its state can be saved, loaded, and
+ * mutilated.
  *
  * A folder's devices join with one line in `folders`. What a model needs to be realized (back-ends, a router) is set by
  * the folder's prepare(), what is plugged into it by populate(); PCI functions get the rig's bus by themselves.
+ * A folder's devices join with one line in `folders`. What a model needs to be realized (back-ends,
+ * a router) is set by the folder's prepare(); PCI functions get the rig's bus by themselves.
  */
 #include <string.h>
 
@@ -21,7 +24,10 @@
 struct folder {
 	const char *name;
 	const struct dev_ops *const *devices; /* ends with NULL */
-	/* Before realize; what it returns goes to done() after the device is gone. Both may be NULL. */
+	/*
+	 * Before realize; what it returns goes to done() after the device is gone. Both may be
+	 * NULL.
+	 */
 	void *(*prepare)(struct rig *r, struct dev *d);
 	void (*done)(void *prepared);
 	/* After realize, before the first reset; what it returns goes to done(). May be NULL. */
@@ -56,11 +62,19 @@ static void free_drives(void *opaque)
 	fake_blk_free(drives->disk);
 	fake_blk_free(drives->cd);
 	g_free(drives);
+/* Ports are on the root bus of PCI Express only. */
+static void *prepare_chipset(struct rig *r, struct dev *d)
+{
+	if (d->ops == &pcie_root_port_ops || d->ops == &pcie_pci_bridge_ops) {
+		rig_make_express(r);
+		to_pci_dev(d)->bus = r->pci;
+	}
+	return NULL;
 }
 
 static const struct folder folders[] = {
 	{"tests", probe_devices},
-	{"chipset", chipset_devices},
+	{"chipset", chipset_devices, prepare_chipset},
 	{"platform", platform_devices},
 	{"serial", serial_devices},
 	{"storage", storage_devices, .populate = plug_drives, .done = free_drives},
@@ -267,7 +281,7 @@ static void poke_once(struct specimen *sp)
 	if (is_pci(sp->d->ops) && g_test_rand_int_range(0, 4) == 0) {
 		size = 1u << g_test_rand_int_range(0, 3);
 		rig_cfg_write(sp->r, to_pci_dev(sp->d)->devfn,
-			g_test_rand_int_range(0x40 / size, 0x100 / size) * size, size,
+			g_test_rand_int_range(0x40 / size, 0x200 / size) * size, size,
 			(uint32_t)random_value());
 		return;
 	}
@@ -396,7 +410,10 @@ static GByteArray *copy(const GByteArray *a)
 	return g_byte_array_append(b, a->data, a->len);
 }
 
-/* A damaged stream is refused, or it is a state like any other: it can be saved and loaded, and the device works. */
+/*
+ * A damaged stream is refused, or it is a state like any other: it can be saved and loaded, and the
+ * device works.
+ */
 static void mutations(gconstpointer data)
 {
 	const struct subject *s = data;

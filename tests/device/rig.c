@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/qs.h"
+#include "devmodel/pci/express.h"
 
 /* ---- rig ---- */
 
@@ -55,6 +56,12 @@ struct rig *rig_new(void)
 	r->pci = pci_bus_new(r->bus, &r->router);
 	g_assert_cmpint(bus_commit(r->bus), ==, 0);
 	return r;
+}
+
+void rig_make_express(struct rig *r)
+{
+	pci_bus_free(r->pci);
+	r->pci = pci_root_complex_new(r->bus, &r->router, pci_swizzle);
 }
 
 void rig_free(struct rig *r)
@@ -284,7 +291,8 @@ static bool pci_probe_realize(struct dev *d, GError **error)
 	pp->pci.wmask[0xe0] = 0x0f;
 	pp->pci.w1c[0xe1] = 0xf0;
 	return pci_msix_init(&pp->pci, PCI_PROBE_VECTORS, 0, PCI_PROBE_TABLE, PCI_PROBE_PBA) == 0 &&
-	       pci_msi_init(&pp->pci, PCI_PROBE_MSIS) == 0;
+	       pci_msi_init(&pp->pci, PCI_PROBE_MSIS) == 0 &&
+	       pci_exp_init(&pp->pci, PCI_EXP_ENDPOINT) >= 0;
 }
 
 static void pci_probe_unrealize(struct dev *d)
@@ -336,21 +344,26 @@ const struct dev_ops pci_probe_ops = {
 		},
 };
 
-struct pci_probe *pci_probe_new(struct rig *r, const char *id, int slot)
+struct dev *rig_function(
+	struct rig *r, const struct dev_ops *ops, const char *id, struct pci_bus *b, int slot)
 {
-	struct dev *d = dev_new(r->bus, &pci_probe_ops, id);
-	struct pci_probe *pp = PCI_PROBE(d);
+	struct dev *d = dev_new(r->bus, ops, id);
 
-	pp->pci.bus = r->pci;
+	to_pci_dev(d)->bus = b;
 	if (slot >= 0)
-		pp->pci.addr = (struct prop_pci){.slot = slot, .function = 0};
+		to_pci_dev(d)->addr = (struct prop_pci){.slot = slot, .function = 0};
 	g_assert_true(dev_realize(d, NULL));
 	bus_lock(r->bus);
 	dev_lock(d);
 	d->ops->reset(d, RESET_COLD);
 	dev_unlock(d);
 	bus_unlock(r->bus);
-	return pp;
+	return d;
+}
+
+struct pci_probe *pci_probe_new(struct rig *r, const char *id, int slot)
+{
+	return PCI_PROBE(rig_function(r, &pci_probe_ops, id, r->pci, slot));
 }
 
 const struct dev_ops *const probe_devices[] = {&probe_ops, &pci_probe_ops, NULL};

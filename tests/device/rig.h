@@ -28,6 +28,11 @@ struct rig {
 /* Committed, with an empty PCI bus. Registers the thread with qs. */
 struct rig *rig_new(void);
 void rig_free(struct rig *r);
+/* The root bus becomes one of PCI Express; nothing is on it yet. */
+void rig_make_express(struct rig *r);
+/* A PCI function of @ops on @b, realized at @slot (-1: any) and reset. */
+struct dev *rig_function(
+	struct rig *r, const struct dev_ops *ops, const char *id, struct pci_bus *b, int slot);
 
 /* One turn of everything that waits: irqfds of the accelerator and posted calls. */
 void rig_poll(struct rig *r);
@@ -67,7 +72,10 @@ extern const struct region_ops probe_region_ops;
 struct probe *probe_new(struct rig *r, const char *id);
 uint8_t probe_byte(const struct region *r, uint64_t offset);
 
-/* ---- pci-probe: a PCI function with a BAR of every kind, MSI-X and MSI ---- */
+/*
+ * ---- pci-probe: a PCI function with a BAR of every kind, MSI-X, MSI; an endpoint on PCI Express
+ * ----
+ */
 
 #define PCI_PROBE_VECTORS  40
 #define PCI_PROBE_TABLE    0x800  /* in BAR 0 */
