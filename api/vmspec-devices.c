@@ -163,6 +163,7 @@ const struct prop_table spec_display_table = {
 	.check = check_display,
 };
 
+#define SPEC_PATH_MAX    1024
 #define VNC_PASSWORD_MAX 8 /* RFC 6143 section 7.2.2: a DES key */
 
 static bool check_vnc(const void *obj, GError **error)
@@ -175,6 +176,9 @@ static bool check_vnc(const void *obj, GError **error)
 	if (v->address && inet_pton(AF_INET, v->address, &a) != 1 &&
 		inet_pton(AF_INET6, v->address, &a) != 1)
 		return spec_invalid(error, "address must be an IPv4 or IPv6 address");
+	if (!v->tls_cert != !v->tls_key || (v->tls_ca && !v->tls_cert))
+		return spec_invalid(
+			error, "tls-cert and tls-key come together, and tls-ca with them");
 	return true;
 }
 
@@ -187,6 +191,13 @@ static const struct prop vnc_props[] = {
 		"TCP port for WebSocket; 0: none"),
 	PROP_STR("password", struct spec_vnc, password, VNC_PASSWORD_MAX, NULL,
 		"what a viewer has to know; absent: nothing"),
+	PROP_STR("tls-cert", struct spec_vnc, tls_cert, SPEC_PATH_MAX, NULL,
+		"PEM file with the server's certificate: viewers have to use TLS"),
+	PROP_STR("tls-key", struct spec_vnc, tls_key, SPEC_PATH_MAX, NULL,
+		"PEM file with its private key"),
+	PROP_STR("tls-ca", struct spec_vnc, tls_ca, SPEC_PATH_MAX, NULL,
+		"PEM file with the authority whose certificates viewers have to show; absent: "
+		"none"),
 	PROP_END,
 };
 

@@ -242,6 +242,8 @@ struct spec_vnc {
 	char *address;            /* of the host, for port and websocket; default 127.0.0.1 */
 	uint16_t port, websocket; /* TCP; 0: none */
 	char *password;           /* at most 8 bytes (RFC 6143 section 7.2.2); absent: none */
+	char *tls_cert, *tls_key; /* PEM files, which the server opens: TLS is demanded then */
+	char *tls_ca;             /* who has signed the certificates that viewers must show */
 };
 
 struct spec_sound {

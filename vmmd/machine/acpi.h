@@ -12,11 +12,40 @@
 
 #include "base/accel.h"
 
+/* What is fixed for a machine type. */
+struct acpi_chipset {
+	const uint8_t *dsdt;
+	size_t dsdt_size;
+	uint16_t pm_base; /* PM1a event block; control block at + 4, timer at + 8 */
+	uint16_t gpe0_base;
+	uint8_t gpe0_len;
+	uint16_t level_irqs; /* ISA interrupts that are level-triggered, active high, a bit each */
+	/* Which link, 0 = LNKA, pin 1 to 4 of a slot of the root bus is wired to. */
+	unsigned (*pirq)(unsigned slot, unsigned pin);
+	uint8_t pirq_gsi; /* GSI of LNKA's line while the IOAPIC is in use; 0: that of the link */
+};
+
+extern const struct acpi_chipset acpi_pc, acpi_q35;
+
+struct acpi_memory {
+	uint64_t start, size;
+	uint32_t node;
+};
+
 struct acpi_conf {
+	const struct acpi_chipset *chipset;
 	struct accel_cpus cpus;
 	unsigned com_ports; /* bit n: COMn+1 */
-	bool pvpanic;
-	uint32_t pci_window_first; /* first byte of the 32-bit PCI memory window */
+	bool pvpanic, fdc;
+	uint32_t pci_window_first, pci_window_last;
+	uint64_t pci_window64, pci_window64_size; /* above 4 GiB; 0: none */
+	uint64_t hpet;                            /* its address; 0: none */
+	uint32_t hpet_id;                         /* low half of its capabilities register */
+	uint64_t ecam;             /* memory-mapped configuration space of ecam_buses buses */
+	unsigned ecam_buses;       /* 0: none */
+	const uint32_t *cpu_nodes; /* NUMA node of each vCPU */
+	const struct acpi_memory *memory;
+	size_t n_memory; /* 0: no NUMA */
 };
 
 /* The @size bytes at @at hold an offset into the tables, to which their address is added. */

@@ -11,11 +11,16 @@
 #define AML_QWORD      0x0e
 #define AML_SCOPE      0x10
 #define AML_BUFFER     0x11
+#define AML_METHOD     0x14
+#define AML_IF         0xa0
+#define AML_RETURN     0xa4
 #define AML_PACKAGE    0x12
 #define AML_DUAL_NAME  0x2e
 #define AML_MULTI_NAME 0x2f
 #define AML_EXT        0x5b
 #define AML_EXT_DEVICE 0x82
+#define AML_IF         0xa0
+#define AML_RETURN     0xa4
 
 static void put(GByteArray *out, const void *p, size_t n)
 {
@@ -139,6 +144,28 @@ guint aml_device_begin(GByteArray *out, const char *path)
 	return begin;
 }
 
+guint aml_method_begin(GByteArray *out, const char *path, uint8_t args)
+{
+	guint begin;
+
+	put_u8(out, AML_METHOD);
+	begin = out->len;
+	aml_path(out, path);
+	put_u8(out, args);
+	return begin;
+}
+
+guint aml_if_begin(GByteArray *out)
+{
+	put_u8(out, AML_IF);
+	return out->len;
+}
+
+void aml_return(GByteArray *out)
+{
+	put_u8(out, AML_RETURN);
+}
+
 guint aml_package_begin(GByteArray *out, uint8_t elements)
 {
 	guint begin;
@@ -213,4 +240,27 @@ void aml_res_mem_window(GByteArray *res, uint32_t first, uint32_t last, bool cac
 	put_u32(res, last);
 	put_u32(res, 0);
 	put_u32(res, last - first + 1);
+}
+
+/* Quad word address space descriptor, 6.4.3.5.1, read-write, prefetchable. */
+void aml_res_mem64_window(GByteArray *res, uint64_t first, uint64_t last)
+{
+	const uint64_t words[] = {0, first, last, 0, last - first + 1};
+
+	put_u8(res, 0x8a);
+	put_u16(res, 43);
+	put_u8(res, 0);
+	put_u8(res, 0x0c);
+	put_u8(res, 0x03);
+	put(res, words, sizeof(words));
+}
+
+/* 32-bit fixed memory range descriptor, 6.4.3.4. */
+void aml_res_memory(GByteArray *res, uint32_t base, uint32_t len)
+{
+	put_u8(res, 0x86);
+	put_u16(res, 9);
+	put_u8(res, 1);
+	put_u32(res, base);
+	put_u32(res, len);
 }

@@ -22,7 +22,10 @@ void aml_path(GByteArray *out, const char *path); /* a reference */
  */
 guint aml_scope_begin(GByteArray *out, const char *path);
 guint aml_device_begin(GByteArray *out, const char *path);
+guint aml_method_begin(GByteArray *out, const char *path, uint8_t args);
+guint aml_if_begin(GByteArray *out); /* its condition follows */
 guint aml_package_begin(GByteArray *out, uint8_t elements);
+void aml_return(GByteArray *out); /* its value follows */
 void aml_end(GByteArray *out, guint begin);
 
 /* A resource template from @res, end tag added. */
@@ -31,5 +34,7 @@ void aml_res_bus(GByteArray *res, uint16_t first, uint16_t last);
 void aml_res_io(GByteArray *res, uint16_t base, uint8_t len);
 void aml_res_io_window(GByteArray *res, uint16_t first, uint16_t last);
 void aml_res_mem_window(GByteArray *res, uint32_t first, uint32_t last, bool cacheable);
+void aml_res_mem64_window(GByteArray *res, uint64_t first, uint64_t last);
+void aml_res_memory(GByteArray *res, uint32_t base, uint32_t len);
 
 #endif

@@ -34,6 +34,24 @@ struct dev *machine_new_virtio(
 	return d;
 }
 
+struct dev *machine_add_function(struct machine *m, const struct dev_ops *ops, unsigned slot,
+	unsigned function, GError **error)
+{
+	struct prop_pci addr = {.slot = (int8_t)slot, .function = (int8_t)function};
+	struct dev *d = machine_new_pci(m, ops, ops->name, addr);
+
+	return dev_realize(d, error) ? d : NULL;
+}
+
+const struct spec_controller *machine_controller_spec(const struct machine *m, const char *id)
+{
+	for (size_t i = 0; i < m->spec->n_controllers; i++) {
+		if (strcmp(m->spec->controllers[i]->id, id) == 0)
+			return m->spec->controllers[i];
+	}
+	return NULL;
+}
+
 void machine_set_uint(struct dev *d, const char *name, uint64_t v)
 {
 	g_autoptr(GError) error = NULL;

@@ -3,7 +3,7 @@
  * A direct boot has no firmware, and kernels count on what firmware does: BARs placed, interrupts routed, power management
  * ports in place, the BIOS area writable. Done the way firmware does it, over configuration space.
  */
-#include "devmodel/chipset/chipset.h"
+#include "vmmd/machine/acpi.h"
 #include "vmmd/machine/machine-internal.h"
 
 /* 82441FX section 3.2.16: read and write enabled for both halves of a PAM register; PAM0 has only its upper half. */
@@ -11,9 +11,6 @@
 #define PAM_LAST 0x5f
 #define PAM_RW   0x33
 #define PAM0_RW  0x30
-
-/* Where the PIRQs go: two lines, as SeaBIOS spreads them. */
-static const uint8_t pirq_gsi[4] = {10, 10, 11, 11};
 
 struct windows {
 	uint64_t io, mem; /* next free address */
@@ -67,8 +64,8 @@ static bool place_function(struct machine *m, unsigned devfn, struct windows *w,
 			return false;
 	}
 	if (pin)
-		pci_config_write(
-			m->pci, devfn, PCI_INT_LINE, 1, pirq_gsi[((devfn >> 3) + pin - 1 + 3) % 4]);
+		pci_config_write(m->pci, devfn, PCI_INT_LINE, 1,
+			m->type->pirq_irqs[m->type->acpi->pirq(devfn >> 3, pin)]);
 	pci_config_write(m->pci, devfn, PCI_COMMAND, 2,
 		pci_config_read(m->pci, devfn, PCI_COMMAND, 2) | PCI_CMD_IO | PCI_CMD_MEM);
 	return true;
@@ -85,8 +82,7 @@ bool machine_direct_setup(struct machine *m, GError **error)
 			return false;
 	}
 	bus_lock(m->bus);
-	piix3_route(m->piix3, pirq_gsi);
-	piix4_pm_place(m->pm, PIIX4_PM_BASE, PIIX4_SMB_BASE);
+	m->type->direct(m);
 	bus_unlock(m->bus);
 	return true;
 }

@@ -3,12 +3,14 @@
  * machine-internal.h - what the files of this folder share.
  *
  *	machine.c     memory, accelerator, order of construction
- *	pc.c	      the chips and ports of machine type pc
+ *	pc.c q35.c    the chips of each machine type
+ *	board.c	      ports and devices that both have
  *	devices.c     consoles and other devices of the spec
  *	chardevs.c disks.c nics.c    devices that have back-ends, a table from the spec's words to functions in each
- *	start.c	      reset: fw_cfg, firmware tables, direct boot
+ *	start.c	      reset: tables, direct boot
+ *	fwcfg.c bootorder.c   what firmware is told
  *	direct.c      what firmware would have set up, for a direct boot
- *	acpi.c aml.c dsdt-pc.asl   ACPI
+ *	acpi*.c aml.c dsdt*.asl smbios.c
  *	boot*.c	      kernels
  */
 #ifndef VMMD_MACHINE_MACHINE_INTERNAL_H
@@ -16,6 +18,7 @@
 
 #include "base/error.h"
 #include "devmodel/pci/pci.h"
+#include "vmmd/machine/boot.h"
 #include "vmmd/machine/machine.h"
 
 #define PCI_HOLE_START (UINT64_C(3) * GiB)  /* RAM below 4 GiB ends here at the latest */
@@ -24,10 +27,32 @@
 #define VGA_START      UINT64_C(0xa0000)
 #define VGA_SIZE       UINT64_C(0x20000)
 #define TABLES_START   UINT64_C(0xe0000) /* ACPI tables of a direct boot */
+#define SMBIOS_START   UINT64_C(0xf0000) /* and its SMBIOS, up to the end of */
 #define TABLES_SIZE    UINT64_C(0x20000)
 #define FIRMWARE_MAX   (16 * MiB)
 
-bool machine_build_pc(struct machine *m, GError **error);
+struct acpi_chipset;
+struct acpi_tables;
+struct smbios_tables;
+
+/* What differs between the machines. */
+struct machine_type {
+	const struct acpi_chipset *acpi;
+	struct prop_pci isa_bridge;
+	/* RAM below 4 GiB ends here at the latest when there are @size bytes of it. */
+	uint64_t (*low_end)(uint64_t size);
+	/* Chipset and its fixed devices; m->pci is there afterwards. */
+	bool (*build)(struct machine *m, GError **error);
+	const uint8_t *pirq_irqs; /* the ISA interrupt of each link after a direct boot */
+	/* Interrupt routing and the addresses of the chipset's registers as firmware leaves them: direct boot. */
+	void (*direct)(struct machine *m);
+	void (*power_button)(struct machine *m);
+};
+
+extern const struct machine_type machine_pc;
+
+/* Devices that every machine has, and its serial ports. */
+bool machine_build_board(struct machine *m, GError **error);
 bool machine_build_devices(struct machine *m, GError **error);
 
 /* A new device of @ops, realized; on failure NULL. */
@@ -51,13 +76,34 @@ struct dev *machine_new_pci(
 struct dev *machine_new_virtio(
 	struct machine *m, const struct dev_ops *ops, const char *id, struct prop_pci addr);
 
+/* One of the chipset's functions at its fixed place, realized; on failure NULL. */
+struct dev *machine_add_function(struct machine *m, const struct dev_ops *ops, unsigned slot,
+	unsigned function, GError **error);
+
 /* A property that the device has, with a value that it takes. */
 void machine_set_uint(struct dev *d, const char *name, uint64_t v);
 /* The same with a value that may be refused: then @d is freed. NULL leaves the default. */
 bool machine_set_text(struct dev *d, const char *name, const char *text, GError **error);
 
+/* A controller of the spec by its id, which vm_spec_complete() has checked. */
+const struct spec_controller *machine_controller_spec(const struct machine *m, const char *id);
+
 /* What the firmware is told about the machine and by the operator; once. */
 bool machine_fill_fw_cfg(struct machine *m, GError **error);
+/* What it is told again with each reset: tables, boot order; battery-backed memory. */
+bool machine_fill_tables(struct machine *m, GError **error);
+void machine_fill_cmos(struct machine *m);
+int machine_add_boot_order(struct machine *m);
+void machine_cmos_boot_order(struct machine *m);
+#define MACHINE_ROM_FILE "genroms/rom%zu"
+
+/* Owned by the caller. @firmware: it adds what it says of itself. */
+struct acpi_tables *machine_acpi(const struct machine *m);
+struct smbios_tables *machine_smbios(const struct machine *m, bool firmware);
+
+/* RAM as the guest may use it; with @tables the place of a direct boot's tables is taken out. The number of entries. */
+unsigned machine_memory_map(
+	const struct machine *m, bool tables, struct boot_memory map[BOOT_MAP_MAX]);
 
 /* First byte of the 32-bit PCI memory window. */
 uint32_t machine_pci_window(const struct machine *m);

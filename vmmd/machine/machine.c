@@ -83,7 +83,7 @@ static bool make_ram(struct machine *m, GError **error)
 	m->ram = gmem_block_new(&conf, error);
 	if (!m->ram)
 		return false;
-	m->low_size = MIN(mem->size, PCI_HOLE_START);
+	m->low_size = MIN(mem->size, m->type->low_end(mem->size));
 	m->high_size = mem->size - m->low_size;
 	region_init_mem(&m->ram_low, "ram-low", m->ram, 0, m->low_size, false);
 	region_map(m->bus, &m->ram_low, 0, REGION_PRIO_BACKGROUND);
@@ -165,14 +165,11 @@ static bool check_supported(const struct vm_spec *s, GError **error)
 		{"/machine", s->machine != SPEC_MACHINE_PC},
 		{"/memory/max", s->memory->max > s->memory->size},
 		{"/cpus/max", s->cpus->max > s->cpus->count},
-		{"/numa", s->n_numa},
 		{"/boot/vars", s->boot->vars.fd >= 0},
 		{"/boot/kernel-entry", s->boot->kernel_entry == SPEC_KERNEL_FIRMWARE},
-		{"/boot/roms", s->boot->n_roms},
 		{"/features/hpet", s->features->hpet},
 		{"/features/smm", s->features->smm == SPEC_ON},
 		{"/features/genid", memcmp(s->features->genid, no_genid, sizeof(no_genid)) != 0},
-		{"/smbios", s->smbios != NULL},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(missing); i++) {
@@ -194,8 +191,9 @@ static bool build(struct machine *m, GError **error)
 	m->bus = bus_new(m->accel, m->gmem, m->clocks, m->env.main);
 	m->bus->machine = m;
 	m->bus->request = on_request;
-	if (!make_ram(m, error) || !make_firmware(m, error) || !machine_build_pc(m, error) ||
-		!machine_build_devices(m, error) || !machine_fill_fw_cfg(m, error))
+	if (!make_ram(m, error) || !make_firmware(m, error) || !m->type->build(m, error) ||
+		!machine_build_board(m, error) || !machine_build_devices(m, error) ||
+		!machine_fill_fw_cfg(m, error))
 		return false;
 	err = bus_commit(m->bus);
 	if (err < 0)
@@ -203,11 +201,16 @@ static bool build(struct machine *m, GError **error)
 	return m->accel->ops->irqchip_create(m->accel, error);
 }
 
+static const struct machine_type *const types[] = {
+	[SPEC_MACHINE_PC] = &machine_pc,
+};
+
 struct machine *machine_new(
 	const struct vm_spec *spec, const struct machine_env *env, GError **error)
 {
 	struct machine *m = g_new0(struct machine, 1);
 
+	m->type = types[spec->machine];
 	m->spec = spec;
 	m->env = *env;
 	m->disks = g_ptr_array_new_with_free_func(free_blk);
@@ -255,7 +258,7 @@ void machine_free(struct machine *m)
 
 void machine_power_button(struct machine *m)
 {
-	piix4_pm_power_button(m->pm);
+	m->type->power_button(m);
 }
 
 struct chardev *machine_chardev(struct machine *m, const char *id)

@@ -16,6 +16,7 @@
 
 struct blk_error_event;
 struct chardev;
+struct machine_type;
 
 struct machine_env {
 	struct loop *main; /* timers, character devices, control */
@@ -35,15 +36,17 @@ struct machine_env {
 };
 
 struct machine {
-	const struct vm_spec *spec; /* [c] borrowed, complete, its files open */
-	struct machine_env env;     /* [c] */
+	const struct machine_type *type; /* [c] */
+	const struct vm_spec *spec;      /* [c] borrowed, complete, its files open */
+	struct machine_env env;          /* [c] */
 	struct gmem *gmem;
 	struct gmem_block *ram, *firmware;
 	struct accel *accel;
 	struct clocks *clocks;
 	struct bus *bus;
 	struct pci_bus *pci;
-	struct dev *i440fx, *piix3, *pm, *fw_cfg, *rtc, *i8042;
+	struct dev *host, *isa, *pm, *fw_cfg, *rtc,
+		*i8042; /* host and ISA bridge, ACPI registers */
 	struct region ram_low, ram_high, vga_hole, firmware_high;
 	uint64_t low_size, high_size; /* of RAM below and above 4 GiB */
 	struct accel_cpus cpus;

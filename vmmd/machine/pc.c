@@ -1,29 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Machine type pc: i440FX, PIIX3, PIIX4 power management, the ports of a PC. */
+/* Machine type pc: i440FX, PIIX3, PIIX4 power management. */
 #include "devmodel/chipset/chipset.h"
-#include "devmodel/input/input.h"
-#include "devmodel/platform/platform.h"
-#include "devmodel/serial/serial.h"
+#include "vmmd/machine/acpi.h"
 #include "vmmd/machine/machine-internal.h"
-
-#define COM_PORTS 4
-
-static const struct {
-	uint16_t iobase;
-	uint8_t irq;
-} com_ports[COM_PORTS] = {{0x3f8, 4}, {0x2f8, 3}, {0x3e8, 4}, {0x2e8, 3}};
-
-/* A PCI function of the chipset at its fixed place. */
-static struct dev *add_function(struct machine *m, const struct dev_ops *ops, unsigned slot,
-	unsigned function, GError **error)
-{
-	struct dev *d = dev_new(m->bus, ops, ops->name);
-	struct pci_dev *p = to_pci_dev(d);
-
-	p->bus = m->pci;
-	p->addr = (struct prop_pci){.slot = (int8_t)slot, .function = (int8_t)function};
-	return dev_realize(d, error) ? d : NULL;
-}
 
 static bool add_chipset(struct machine *m, GError **error)
 {
@@ -32,76 +11,41 @@ static bool add_chipset(struct machine *m, GError **error)
 	i440fx_set_shadow(d, m->ram, m->firmware);
 	if (!dev_realize(d, error))
 		return false;
-	m->i440fx = d;
+	m->host = d;
 	m->pci = i440fx_pci_bus(d);
-	m->piix3 = add_function(m, &piix3_ops, 1, 0, error);
-	if (!m->piix3)
+	m->isa = machine_add_function(m, &piix3_ops, 1, 0, error);
+	if (!m->isa)
 		return false;
-	i440fx_set_router(m->i440fx, piix3_router(m->piix3));
-	m->pm = add_function(m, &piix4_pm_ops, 1, 3, error);
+	i440fx_set_router(m->host, piix3_router(m->isa));
+	m->pm = machine_add_function(m, &piix4_pm_ops, 1, 3, error);
 	return m->pm;
 }
 
-static bool add_serial(struct machine *m, unsigned i, GError **error)
+static uint64_t low_end(uint64_t size)
 {
-	const struct spec_serial *s = m->spec->serials[i];
-	struct dev *d;
-
-	if (i >= COM_PORTS)
-		return err_set(error, VMMD_ERROR_INVALID, "/serials/%u: a PC has %u serial ports",
-			i, COM_PORTS);
-	d = dev_new(m->bus, &isa_serial_ops, s->id);
-	prop_set_uint(prop_find(isa_serial_ops.props, "iobase"), d, com_ports[i].iobase, NULL);
-	prop_set_uint(prop_find(isa_serial_ops.props, "irq"), d, com_ports[i].irq, NULL);
-	if (s->chardev) {
-		struct chardev *c = machine_add_chardev(m, s->id, s->chardev, error);
-
-		if (!c) {
-			g_prefix_error(error, "/serials/%u/chardev: ", i);
-			dev_free(d);
-			return false;
-		}
-		isa_serial_set_chardev(d, c);
-	}
-	return dev_realize(d, error);
+	return PCI_HOLE_START;
 }
 
-bool machine_build_pc(struct machine *m, GError **error)
+/* Two lines, as SeaBIOS spreads them. */
+static const uint8_t pirq_irqs[4] = {10, 10, 11, 11};
+
+static void direct(struct machine *m)
 {
-	struct {
-		const struct dev_ops *ops;
-		struct dev **keep;
-	} fixed[] = {
-		{&fw_cfg_ops, &m->fw_cfg},
-		{&rtc_ops, &m->rtc},
-		{&port92_ops, NULL},
-		{&i8042_ops, &m->i8042},
-	};
-
-	if (!add_chipset(m, error))
-		return false;
-	for (size_t i = 0; i < ARRAY_SIZE(fixed); i++) {
-		struct dev *d = machine_add(m, fixed[i].ops, fixed[i].ops->name, error);
-
-		if (!d)
-			return false;
-		if (fixed[i].keep)
-			*fixed[i].keep = d;
-	}
-	for (unsigned i = 0; i < m->spec->n_serials; i++) {
-		if (!add_serial(m, i, error))
-			return false;
-	}
-	return true;
+	piix3_route(m->isa, pirq_irqs);
+	piix4_pm_place(m->pm, PIIX4_PM_BASE, PIIX4_SMB_BASE);
 }
 
-unsigned machine_com_ports(const struct machine *m)
+static void power_button(struct machine *m)
 {
-	return (1u << m->spec->n_serials) - 1;
+	piix4_pm_power_button(m->pm);
 }
 
-uint32_t machine_pci_window(const struct machine *m)
-{
-	/* As SeaBIOS chooses it: above RAM, at 2 GiB at the earliest. */
-	return (uint32_t)(m->low_size <= 2 * GiB ? 2 * GiB : PCI_HOLE_START);
-}
+const struct machine_type machine_pc = {
+	.acpi = &acpi_pc,
+	.isa_bridge = {1, 0},
+	.low_end = low_end,
+	.build = add_chipset,
+	.pirq_irqs = pirq_irqs,
+	.direct = direct,
+	.power_button = power_button,
+};

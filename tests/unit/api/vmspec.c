@@ -204,6 +204,8 @@ static const struct {
 		"/vnc: address must be"},
 	{VM("\"display\":{},\"vnc\":{\"port\":5900,\"password\":\"123456789\"}"),
 		"/vnc/password: is 9 bytes long, the limit is 8"},
+	{VM("\"display\":{},\"vnc\":{\"port\":5900,\"tls-cert\":\"/c\"}"),
+		"/vnc: tls-cert and tls-key"},
 	{VM("\"display\":{\"vram\":\"3M\"}"), "/display: vram must be a power of two"},
 	{VM("\"tpm\":{}"), "/tpm: needs a socket"},
 	{VM("\"controllers\":[{}]"), "/controllers/0/type: is required"},

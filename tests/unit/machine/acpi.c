@@ -12,11 +12,24 @@
 
 #define BASE 0xe0040u
 
+static const uint32_t nodes[] = {0, 0, 0, 1, 1, 1};
+static const struct acpi_memory memory[] = {
+	{.start = 0, .size = 0x40000000, .node = 0},
+	{.start = UINT64_C(0x100000000), .size = 0x80000000, .node = 1},
+};
+
 static const struct acpi_conf conf = {
+	.chipset = &acpi_pc,
 	.cpus = {.count = 6, .sockets = 2, .cores = 3, .threads = 1},
 	.com_ports = 1,
 	.pvpanic = true,
 	.pci_window_first = 0x80000000,
+	.pci_window_last = 0xfebfffff,
+	.hpet = 0xfed00000,
+	.hpet_id = 0x8086a201,
+	.cpu_nodes = nodes,
+	.memory = memory,
+	.n_memory = ARRAY_SIZE(memory),
 };
 
 static uint32_t u32(const uint8_t *p)
@@ -106,6 +119,54 @@ static void test_madt(void)
 	acpi_free(t);
 }
 
+static uint64_t u64(const uint8_t *p)
+{
+	return u32(p) | (uint64_t)u32(p + 4) << 32;
+}
+
+static void test_srat(void)
+{
+	struct acpi_tables *t = acpi_build(&conf);
+	const uint8_t *srat;
+	unsigned cpus = 0, pieces = 0;
+
+	acpi_place(t, BASE);
+	srat = find(t, "SRAT");
+	for (uint32_t at = 48; at < u32(srat + 4); at += srat[at + 1]) {
+		const uint8_t *e = srat + at;
+
+		g_assert_cmpuint(e[1], >, 0);
+		if (e[0] == 0) {
+			g_assert_cmpuint(e[2], ==, nodes[cpus]);
+			g_assert_cmpuint(e[3], ==, accel_apic_id(&conf.cpus, cpus));
+			cpus++;
+			continue;
+		}
+		g_assert_cmpuint(e[0], ==, 1);
+		g_assert_cmpuint(u32(e + 2), ==, memory[pieces].node);
+		g_assert_cmpuint(u64(e + 8), ==, memory[pieces].start);
+		g_assert_cmpuint(u64(e + 16), ==, memory[pieces].size);
+		g_assert_cmpuint(u32(e + 28), ==, 1);
+		pieces++;
+	}
+	g_assert_cmpuint(cpus, ==, 6);
+	g_assert_cmpuint(pieces, ==, 2);
+	acpi_free(t);
+}
+
+static void test_hpet(void)
+{
+	struct acpi_tables *t = acpi_build(&conf);
+	const uint8_t *hpet;
+
+	acpi_place(t, BASE);
+	hpet = find(t, "HPET");
+	g_assert_cmpuint(u32(hpet + 4), ==, 56);
+	g_assert_cmphex(u32(hpet + 36), ==, conf.hpet_id);
+	g_assert_cmphex(u64(hpet + 44), ==, conf.hpet);
+	acpi_free(t);
+}
+
 /* What the loader's commands do to the blobs must give what acpi_place() gives. */
 static void test_loader(void)
 {
@@ -150,7 +211,7 @@ static void test_disassemble(void)
 {
 	g_autofree char *dir = g_dir_make_tmp("acpi-XXXXXX", NULL);
 	g_autofree char *out = NULL, *errors = NULL, *text = NULL, *command = NULL,
-			*ssdt_dsl = NULL;
+			*ssdt_dsl = NULL, *dsdt_dsl = NULL, *dsdt_text = NULL;
 	struct acpi_tables *t = acpi_build(&conf);
 	const uint8_t *dsdt;
 	int status = -1;
@@ -159,12 +220,18 @@ static void test_disassemble(void)
 	dsdt = table_at(t, u32(find(t, "FACP") + 40));
 	write_table(dir, "SSDT", find(t, "SSDT"));
 	write_table(dir, "DSDT", dsdt);
-	command = g_strdup_printf("cd %s && iasl -e DSDT.aml -d SSDT.aml", dir);
+	command = g_strdup_printf("cd %s && iasl -e DSDT.aml -d SSDT.aml && iasl -d DSDT.aml", dir);
 	g_assert_true(g_spawn_sync(NULL, (char *[]){"sh", "-c", command, NULL}, NULL,
 		G_SPAWN_SEARCH_PATH, NULL, NULL, &out, &errors, &status, NULL));
 	g_assert_cmpint(status, ==, 0);
 	ssdt_dsl = g_strdup_printf("%s/SSDT.dsl", dir);
 	g_assert_true(g_file_get_contents(ssdt_dsl, &text, NULL, NULL));
+	dsdt_dsl = g_strdup_printf("%s/DSDT.dsl", dir);
+	g_assert_true(g_file_get_contents(dsdt_dsl, &dsdt_text, NULL, NULL));
+	g_assert_nonnull(strstr(dsdt_text, "Name (VCOM, 0x01)"));
+	g_assert_nonnull(strstr(dsdt_text, "Name (VFDC, 0x00)"));
+	/* SeaBIOS stops reading at the first one. */
+	g_assert_null(strstr(dsdt_text, "External ("));
 	g_assert_nonnull(strstr(text, "Device (C005)"));
 	g_assert_null(strstr(text, "Device (C006)"));
 	g_assert_nonnull(strstr(text, "0x80000000,         // Range Minimum"));
@@ -206,6 +273,8 @@ int main(int argc, char **argv)
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/acpi/walk", test_walk);
 	g_test_add_func("/acpi/madt", test_madt);
+	g_test_add_func("/acpi/srat", test_srat);
+	g_test_add_func("/acpi/hpet", test_hpet);
 	g_test_add_func("/acpi/loader", test_loader);
 	g_test_add_func("/acpi/disassemble", test_disassemble);
 	g_test_add_func("/aml/lengths", test_lengths);
