@@ -14,12 +14,14 @@
 #include "devmodel/chipset/chipset.h"
 #include "devmodel/display/vga.h"
 #include "devmodel/input/input.h"
+#include "devmodel/net/net-devices.h"
 #include "devmodel/platform/platform.h"
 #include "devmodel/serial/serial.h"
 #include "devmodel/storage/storage.h"
 #include "devmodel/usb/usb-devices.h"
 #include "tests/device/rig.h"
 #include "tests/lib/fake-blk.h"
+#include "tests/lib/fake-net.h"
 
 struct folder {
 	const char *name;
@@ -70,6 +72,29 @@ static void *prepare_chipset(struct rig *r, struct dev *d)
 		to_pci_dev(d)->bus = r->pci;
 	}
 	return NULL;
+/* A NIC is plugged into something. */
+static void *plug_network(struct rig *r, struct dev *d)
+{
+	static const struct {
+		const struct dev_ops *ops;
+		void (*set_backend)(struct dev *d, struct net *net);
+	} setters[] = {
+		{&e1000_ops, e1000_set_backend},
+		{&e1000e_ops, e1000e_set_backend},
+	};
+	struct fake_net *f = fake_net_new(1);
+
+	for (unsigned i = 0; i < ARRAY_SIZE(setters); i++) {
+		if (setters[i].ops == d->ops)
+			setters[i].set_backend(d, &f->net);
+	}
+	g_assert_true(prop_set_text(prop_find(d->ops->props, "mac"), d, "52:54:00:12:34:56", NULL));
+	return f;
+}
+
+static void unplug_network(void *f)
+{
+	fake_net_free(f);
 }
 
 static const struct folder folders[] = {
@@ -81,6 +106,7 @@ static const struct folder folders[] = {
 	{"input", input_devices},
 	{"display", display_devices},
 	{"usb", usb_devices},
+	{"net", net_devices, plug_network, unplug_network},
 };
 
 #define MUTATIONS 3000
