@@ -45,7 +45,7 @@ struct region_ops {
 	 * device that decodes bytes says min 1.
 	 */
 	uint8_t min, max;
-	bool unlocked;   /* the handlers lock for themselves */
+	bool unlocked; /* the handlers lock for themselves */
 	bool misaligned; /* accesses of these widths come as they are, wherever in the region they begin */
 };
 
