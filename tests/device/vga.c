@@ -6,15 +6,6 @@
 
 #define FRAME_US 14268 /* of mode 3: 900 dots by 449 lines at 28.322 MHz */
 
-static void with_vga(void (*test)(struct vga_rig *v))
-{
-	struct vga_rig v;
-
-	vga_rig_init(&v);
-	test(&v);
-	vga_rig_done(&v);
-}
-
 /* ---- registers ---- */
 
 /* All bits written, those that exist read. */
@@ -507,7 +498,11 @@ static void random_writes(struct vga_rig *v)
 
 static void run(gconstpointer fn)
 {
-	with_vga((void (*)(struct vga_rig *))(uintptr_t)fn);
+	struct vga_rig v;
+
+	vga_rig_init(&v);
+	((void (*)(struct vga_rig *))(uintptr_t)fn)(&v);
+	vga_rig_done(&v);
 }
 
 int main(int argc, char **argv)

@@ -17,14 +17,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/error.h"
-#include "base/fdpass.h"
+#include "base/helper.h"
 #include "base/log.h"
 #include "base/sandbox.h"
 
@@ -35,7 +33,7 @@
 #define FILES_MAX   1024 /* descriptors, and so connections that a guest can have */
 
 struct helper {
-	int guest, report; /* descriptors */
+	int guest; /* descriptor */
 	Slirp *slirp;
 	GArray *polled;    /* struct pollfd; the first is the guest's */
 	GQueue *waiting;   /* GBytes: frames for the guest */
@@ -252,7 +250,6 @@ static bool round_run(struct helper *h)
 /* ---- configuration ---- */
 
 struct options {
-	int guest, report;
 	const char *network, *hostname;
 	bool restricted;
 	uid_t uid;
@@ -339,8 +336,6 @@ static bool add_forward(struct helper *h, const char *text, GError **error)
 static bool parse_options(struct options *o, int argc, char **argv, GError **error)
 {
 	static const struct option options[] = {
-		{"guest-fd", required_argument, NULL, 'g'},
-		{"report-fd", required_argument, NULL, 'r'},
 		{"network", required_argument, NULL, 'n'},
 		{"hostname", required_argument, NULL, 'h'},
 		{"restrict", no_argument, NULL, 'R'},
@@ -353,8 +348,6 @@ static bool parse_options(struct options *o, int argc, char **argv, GError **err
 
 	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (opt) {
-		case 'g': o->guest = atoi(optarg); break;
-		case 'r': o->report = atoi(optarg); break;
 		case 'n': o->network = optarg; break;
 		case 'h': o->hostname = optarg; break;
 		case 'R': o->restricted = true; break;
@@ -366,8 +359,7 @@ static bool parse_options(struct options *o, int argc, char **argv, GError **err
 				"vmmd-slirp is started by vmmd-vm, with a socket");
 		}
 	}
-	return o->guest >= 0 || err_set(error, VMMD_ERROR_INVALID,
-					"vmmd-slirp is started by vmmd-vm, with a socket");
+	return true;
 }
 
 /* Ports of the host are bound before the sandbox: some need privilege. */
@@ -386,20 +378,7 @@ static bool start(struct helper *h, const struct options *o, GError **error)
 		if (!add_forward(h, g_ptr_array_index(o->forwards, i), error))
 			return false;
 	}
-	if (!sandbox_enter(&conf, &done, error))
-		return false;
-	/* After the change of user, which clears it. The socket's end tells as well, but not to a process that is stopped. */
-	return prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 ||
-	       err_set_errno(error, errno, "cannot follow the VM's end");
-}
-
-static void report(int fd, const char *line)
-{
-	if (fd < 0)
-		return;
-	if (fd_write_all(fd, line, strlen(line)) < 0)
-		exit(1);
-	close(fd);
+	return sandbox_enter(&conf, &done, error) && helper_ready(error);
 }
 
 static void free_frame(void *frame)
@@ -434,17 +413,14 @@ static bool serve(const struct options *o)
 	bool ok;
 
 	helper_init(&h);
-	h.guest = o->guest;
+	h.guest = HELPER_FIRST_FD;
 	g_log_set_default_handler(glib_message, &h);
 	ok = start(&h, o, &error);
 	if (ok) {
-		report(o->report, "ok\n");
 		while (round_run(&h))
 			continue;
 	} else {
-		g_autofree char *line = g_strdup_printf("%s\n", error->message);
-
-		report(o->report, line);
+		helper_failed(error->message);
 	}
 	helper_done(&h);
 	return ok;
@@ -455,8 +431,6 @@ int main(int argc, char **argv)
 	g_autoptr(GPtrArray) forwards = g_ptr_array_new();
 	g_autoptr(GError) error = NULL;
 	struct options o = {
-		.guest = -1,
-		.report = -1,
 		.network = "10.0.2.0/24",
 		.uid = (uid_t)-1,
 		.gid = (gid_t)-1,
