@@ -15,6 +15,7 @@
 #include "devmodel/serial/serial.h"
 #include "devmodel/usb/usb-devices.h"
 #include "tests/device/rig.h"
+#include "tests/lib/fake-blk.h"
 
 struct folder {
 	const char *name;
@@ -24,6 +25,22 @@ struct folder {
 	void (*done)(void *prepared);
 };
 
+static void *prepare_usb(struct rig *r, struct dev *d)
+{
+	struct fake_blk *disk;
+
+	if (d->ops != &usb_storage_ops)
+		return NULL;
+	disk = fake_blk_new(r->loop, MiB);
+	usb_storage_set_backend(d, &disk->blk);
+	return disk;
+}
+
+static void done_usb(void *prepared)
+{
+	fake_blk_free(prepared);
+}
+
 static const struct folder folders[] = {
 	{"tests", probe_devices},
 	{"chipset", chipset_devices},
@@ -32,6 +49,7 @@ static const struct folder folders[] = {
 	{"input", input_devices},
 	{"display", display_devices},
 	{"usb", usb_devices},
+	{"usb", usb_devices, prepare_usb, done_usb},
 };
 
 #define MUTATIONS 3000
