@@ -3,8 +3,8 @@
 
 #define UHCI_DEVICES \
 	&piix3_uhci_ops, &piix4_uhci_ops, &ich9_uhci1_ops, &ich9_uhci2_ops, &ich9_uhci3_ops
-#define HID_DEVICES &usb_tablet_ops, &usb_mouse_ops, &usb_kbd_ops
+#define FUNCTIONS &usb_tablet_ops, &usb_mouse_ops, &usb_kbd_ops, &usb_storage_ops
 
 const struct dev_ops *const usb_controllers[] = {UHCI_DEVICES, NULL};
-const struct dev_ops *const usb_functions[] = {HID_DEVICES, NULL};
-const struct dev_ops *const usb_devices[] = {UHCI_DEVICES, HID_DEVICES, NULL};
+const struct dev_ops *const usb_functions[] = {FUNCTIONS, NULL};
+const struct dev_ops *const usb_devices[] = {UHCI_DEVICES, FUNCTIONS, NULL};

@@ -311,14 +311,14 @@ enum usb_result usb_give(
 	struct usb_dev *u, struct usb_transfer *t, const void *buf, size_t n, bool last)
 {
 	unsigned max = usb_max_packet(u, t->ep | USB_EP_IN);
-	size_t room = t->data.size;
+	size_t room = t->data.size - t->done;
 
 	if (n > room && room % max)
 		return USB_BABBLE;
 	if (n < room && !last)
 		n -= n % max;
-	t->done = giov_write(&t->data, 0, buf, MIN(n, room));
-	if (t->done == room)
+	t->done += giov_write(&t->data, t->done, buf, MIN(n, room));
+	if (t->done == t->data.size)
 		return USB_ACK;
 	return last ? USB_SHORT : USB_NAK;
 }

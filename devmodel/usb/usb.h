@@ -179,8 +179,9 @@ void usb_halt(struct usb_dev *u, uint8_t address);
 unsigned usb_max_packet(const struct usb_dev *u, uint8_t address);
 
 /*
- * Answers an IN transfer of endpoint @address with up to @n bytes at @buf, cut into packets; @last says that
- * these are the last, so that a short packet ends them. The bytes taken are in t->done, never part of a packet.
+ * Goes on with the IN transfer @t of endpoint t->ep, after t->done bytes, with up to @n bytes at @buf, cut into packets; @last
+ * says that these are the last, so that a short packet ends them. Adds to t->done what was taken, never part of a packet.
+ * USB_NAK: there is room for more.
  */
 enum usb_result usb_give(
 	struct usb_dev *u, struct usb_transfer *t, const void *buf, size_t n, bool last);

@@ -95,6 +95,20 @@ static void *plug_network(struct rig *r, struct dev *d)
 static void unplug_network(void *f)
 {
 	fake_net_free(f);
+static void *prepare_usb(struct rig *r, struct dev *d)
+{
+	struct fake_blk *disk;
+
+	if (d->ops != &usb_storage_ops)
+		return NULL;
+	disk = fake_blk_new(r->loop, MiB);
+	usb_storage_set_backend(d, &disk->blk);
+	return disk;
+}
+
+static void done_usb(void *prepared)
+{
+	fake_blk_free(prepared);
 }
 
 static const struct folder folders[] = {
@@ -107,6 +121,7 @@ static const struct folder folders[] = {
 	{"display", display_devices},
 	{"usb", usb_devices},
 	{"net", net_devices, plug_network, unplug_network},
+	{"usb", usb_devices, prepare_usb, done_usb},
 };
 
 #define MUTATIONS 3000
