@@ -5,8 +5,6 @@
  *
  * A folder's devices join with one line in `folders`. What a model needs to be realized (back-ends, a router) is set by
  * the folder's prepare(), what is plugged into it by populate(); PCI functions get the rig's bus by themselves.
- * A folder's devices join with one line in `folders`. What a model needs to be realized (back-ends,
- * a router) is set by the folder's prepare(); PCI functions get the rig's bus by themselves.
  */
 #include <string.h>
 
@@ -64,6 +62,10 @@ static void free_drives(void *opaque)
 	fake_blk_free(drives->disk);
 	fake_blk_free(drives->cd);
 	g_free(drives);
+}
+
+/* ---- bridges ---- */
+
 /* Ports are on the root bus of PCI Express only. */
 static void *prepare_chipset(struct rig *r, struct dev *d)
 {
@@ -72,6 +74,10 @@ static void *prepare_chipset(struct rig *r, struct dev *d)
 		to_pci_dev(d)->bus = r->pci;
 	}
 	return NULL;
+}
+
+/* ---- NICs ---- */
+
 /* A NIC is plugged into something. */
 static void *plug_network(struct rig *r, struct dev *d)
 {
@@ -95,6 +101,10 @@ static void *plug_network(struct rig *r, struct dev *d)
 static void unplug_network(void *f)
 {
 	fake_net_free(f);
+}
+
+/* ---- USB ---- */
+
 static void *prepare_usb(struct rig *r, struct dev *d)
 {
 	struct fake_blk *disk;
@@ -119,7 +129,6 @@ static const struct folder folders[] = {
 	{"storage", storage_devices, .populate = plug_drives, .done = free_drives},
 	{"input", input_devices},
 	{"display", display_devices},
-	{"usb", usb_devices},
 	{"net", net_devices, plug_network, unplug_network},
 	{"usb", usb_devices, prepare_usb, done_usb},
 };

@@ -13,8 +13,10 @@
 #include "devmodel/chipset/chipset.h"
 #include "devmodel/display/vga.h"
 #include "devmodel/input/input.h"
+#include "devmodel/net/net-devices.h"
 #include "devmodel/platform/platform.h"
 #include "devmodel/serial/serial.h"
+#include "devmodel/storage/storage.h"
 #include "devmodel/usb/usb-devices.h"
 #include "virtio-backends/devices/devices.h"
 
@@ -27,6 +29,8 @@ static const struct {
 	{"Serial ports", serial_devices},
 	{"Input", input_devices},
 	{"Display", display_devices},
+	{"Storage", storage_devices},
+	{"Network", net_devices},
 	{"USB", usb_devices},
 	{"Virtio", virtio_devices},
 };
