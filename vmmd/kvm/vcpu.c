@@ -358,8 +358,8 @@ static bool vcpu_open(struct kvm *k, struct vcpu *c, GError **error)
 
 	c->fd = ioctl(k->vm_fd, KVM_CREATE_VCPU, (unsigned long)id);
 	if (c->fd < 0)
-		return err_set_errno(
-			error, errno, "KVM cannot create vCPU %u (APIC id %u)", c->index, id);
+		return kvm_step_failed(&k->accel, error, errno,
+			"KVM cannot create vCPU %u (APIC id %u)", c->index, id);
 	c->run = mmap(NULL, (size_t)k->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, c->fd, 0);
 	if (c->run == MAP_FAILED) {
 		c->run = NULL;
