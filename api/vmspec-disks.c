@@ -107,7 +107,7 @@ static bool check_bus(const struct spec_disk *d, GError **error)
 		[SPEC_DISK_SCSI] = 1u << SPEC_DEVICE_DISK | 1u << SPEC_DEVICE_CDROM,
 		[SPEC_DISK_IDE] = 1u << SPEC_DEVICE_DISK | 1u << SPEC_DEVICE_CDROM,
 		[SPEC_DISK_SATA] = 1u << SPEC_DEVICE_DISK | 1u << SPEC_DEVICE_CDROM,
-		[SPEC_DISK_USB] = 1u << SPEC_DEVICE_DISK,
+		[SPEC_DISK_USB] = 1u << SPEC_DEVICE_DISK | 1u << SPEC_DEVICE_CDROM,
 		[SPEC_DISK_FDC] = 1u << SPEC_DEVICE_FLOPPY,
 	};
 

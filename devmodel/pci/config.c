@@ -329,6 +329,27 @@ static void fill_header(struct pci_dev *p, const struct pci_conf *conf)
 	p->wmask[PCI_INT_LINE] = 0xff;
 }
 
+bool pci_set_rom(struct pci_dev *p, const void *image, size_t size, GError **error)
+{
+	struct gmem_block_conf conf = {.name = "rom", .size = GMEM_PAGE_SIZE};
+	g_autofree uint8_t *padded = NULL;
+
+	if (!size || size > PCI_ROM_MAX)
+		return err_set(error, VMMD_ERROR_INVALID,
+			"an option ROM has from 1 byte to 16 MiB, not %zu bytes", size);
+	while (conf.size < size)
+		conf.size *= 2;
+	p->rom = gmem_block_new(&conf, error);
+	if (!p->rom)
+		return false;
+	padded = g_malloc(conf.size);
+	memset(padded, 0xff, conf.size);
+	memcpy(padded, image, size);
+	gmem_block_load(p->rom, 0, padded, conf.size);
+	region_init_mem(&p->rom_region, "rom", p->rom, 0, conf.size, true);
+	return true;
+}
+
 bool pci_dev_init(
 	struct pci_dev *p, const struct pci_ops *ops, const struct pci_conf *conf, GError **error)
 {
@@ -348,14 +369,18 @@ bool pci_dev_init(
 	fill_header(p, conf);
 	if (conf->pin)
 		p->pin = pci_bus_pin(p->bus, devfn, conf->pin);
+	if (p->rom)
+		pci_bar_init(p, PCI_ROM_BAR, &p->rom_region, false, false);
 	pci_bus_attach(p->bus, p, devfn);
 	return true;
 }
 
 void pci_dev_done(struct pci_dev *p)
 {
-	if (!p->pci_ops)
+	if (!p->pci_ops) {
+		g_clear_pointer(&p->rom, gmem_block_unref);
 		return;
+	}
 	pci_bus_detach(p->bus, p);
 	irq_set(&p->pin, false);
 	for (unsigned n = 0; n < ARRAY_SIZE(p->bars); n++) {
@@ -364,6 +389,7 @@ void pci_dev_done(struct pci_dev *p)
 	}
 	pci_vectors_done(p);
 	pci_bridge_done(p);
+	g_clear_pointer(&p->rom, gmem_block_unref);
 	p->pci_ops = NULL;
 }
 

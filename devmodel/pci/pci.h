@@ -184,6 +184,8 @@ struct pci_dev {
 		[PCI_CFG_SIZE]; /* [c] cfg as the first reset found it; resets go back to it */
 	bool complete;          /* [c] initial was taken */
 	struct pci_bar bars[PCI_BARS + 1];
+	struct gmem_block *rom; /* [c] NULL: none */
+	struct region rom_region;
 	uint8_t next_cap;                    /* first free byte for capabilities */
 	uint8_t last_cap;                    /* 0: none */
 	uint16_t next_ext_cap, last_ext_cap; /* likewise, extended ones; 0: none */
@@ -339,6 +341,13 @@ int pci_dev_post_load(struct pci_dev *p);
  * BAR takes @n + 1 too.
  */
 void pci_bar_init(struct pci_dev *p, unsigned n, struct region *r, bool is_64, bool prefetch);
+
+/*
+ * The function's expansion ROM (section 6.3): @image, @size bytes, at most PCI_ROM_MAX, copied and filled up with ones to a power of
+ * two. Between dev_new() and dev_realize(). Errors: empty, too large, no memory.
+ */
+#define PCI_ROM_MAX (16 * MiB)
+bool pci_set_rom(struct pci_dev *p, const void *image, size_t size, GError **error);
 
 /*
  * Adds a capability of @size bytes (header included) and returns its offset; -ENOSPC. The caller

@@ -47,7 +47,6 @@ bool machine_build_board(struct machine *m, GError **error)
 		{&fw_cfg_ops, &m->fw_cfg},
 		{&rtc_ops, &m->rtc},
 		{&port92_ops, NULL},
-		{&i8042_ops, &m->i8042},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(fixed); i++) {
@@ -58,6 +57,10 @@ bool machine_build_board(struct machine *m, GError **error)
 		if (fixed[i].keep)
 			*fixed[i].keep = d;
 	}
+	m->i8042 = dev_new(m->bus, &i8042_ops, i8042_ops.name);
+	i8042_set_input(m->i8042, m->input);
+	if (!dev_realize(m->i8042, error))
+		return false;
 	for (unsigned i = 0; i < m->spec->n_serials; i++) {
 		if (!add_serial(m, i, error))
 			return false;

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* All devices of the spec, in the order in which they are built. */
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include "base/display.h"
+#include "devmodel/display/vga.h"
 #include "devmodel/platform/platform.h"
+#include "devmodel/usb/usb-devices.h"
 #include "virtio-backends/devices/devices.h"
 #include "vmmd/machine/machine-internal.h"
 
@@ -68,6 +73,55 @@ bool machine_set_text(struct dev *d, const char *name, const char *text, GError 
 	return false;
 }
 
+bool machine_set_rom(struct dev *d, const struct prop_file *file, GError **error)
+{
+	g_autofree uint8_t *image = NULL;
+	struct stat st = {};
+	bool ok;
+
+	if (file->fd < 0)
+		return true;
+	if (fstat(file->fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= (off_t)PCI_ROM_MAX)
+		image = g_malloc((size_t)st.st_size + 1);
+	if (!image || pread(file->fd, image, (size_t)st.st_size, 0) != st.st_size)
+		ok = err_set(error, VMMD_ERROR_INVALID,
+			"rom: %s cannot be read, or has more than 16 MiB",
+			file->path ? file->path : "this");
+	else
+		ok = pci_set_rom(to_pci_dev(d), image, (size_t)st.st_size, error);
+	if (!ok)
+		dev_free(d);
+	return ok;
+}
+
+/* ---- display and input ---- */
+
+static bool add_display(struct machine *m, size_t i, GError **error)
+{
+	const struct spec_display *s = m->spec->display;
+	struct dev *d = machine_new_pci(m, &vga_ops, "vga", s->addr);
+
+	m->display = display_new("vga");
+	vga_set_display(d, m->display);
+	machine_set_uint(d, "vram", s->vram);
+	return machine_set_rom(d, &s->rom, error) && dev_realize(d, error);
+}
+
+static bool add_input(struct machine *m, size_t i, GError **error)
+{
+	static const struct dev_ops *const types[] = {
+		[SPEC_INPUT_TABLET] = &usb_tablet_ops,
+		[SPEC_INPUT_MOUSE] = &usb_mouse_ops,
+		[SPEC_INPUT_KEYBOARD] = &usb_kbd_ops,
+	};
+	const struct spec_input *s = m->spec->inputs[i];
+	struct dev *d = dev_new(m->bus, types[s->type], s->id);
+
+	usb_hid_set_input(d, m->input);
+	return dev_realize(d, error) &&
+	       usb_plug(bus_find_dev(m->bus, s->controller), d, s->unit, error);
+}
+
 /* ---- consoles, rng, others ---- */
 
 static bool add_console(struct machine *m, size_t i, GError **error)
@@ -107,6 +161,15 @@ static bool set_properties(struct dev *d, char **props, GError **error)
 	return true;
 }
 
+static bool is_pci(const struct dev_ops *ops)
+{
+	for (const struct dev_part *p = ops->state; p && p->desc; p++) {
+		if (p->desc == &pci_state)
+			return true;
+	}
+	return false;
+}
+
 static bool is_virtio(const struct dev_ops *ops)
 {
 	for (size_t i = 0; virtio_devices[i]; i++) {
@@ -142,6 +205,7 @@ static bool add_other(struct machine *m, size_t i, GError **error)
 			return false;
 	}
 	d = is_virtio(ops) ? machine_new_virtio(m, ops, s->id, s->addr)
+	    : is_pci(ops)  ? machine_new_pci(m, ops, s->id, s->addr)
 			   : dev_new(m->bus, ops, s->id);
 	if (!set_properties(d, s->props, error)) {
 		dev_free(d);
@@ -182,13 +246,14 @@ bool machine_build_devices(struct machine *m, GError **error)
 		size_t n;
 		bool (*add)(struct machine *m, size_t i, GError **error);
 	} all[] = {
-		{"controllers", true, s->n_controllers, NULL},
+		{"controllers", true, s->n_controllers, machine_add_controller},
 		{"disks", true, s->n_disks, machine_add_disk},
 		{"nics", true, s->n_nics, machine_add_nic},
 		{"consoles", true, s->n_consoles, add_console},
 		{"rng", false, s->rng != NULL, add_rng},
-		{"inputs", true, s->n_inputs, NULL},
-		{"display", false, s->display != NULL, NULL},
+		{"inputs", true, s->n_inputs, add_input},
+		{"display", false, s->display != NULL, add_display},
+		{"vnc", false, s->vnc != NULL, NULL},
 		{"sounds", true, s->n_sounds, NULL},
 		{"tpm", false, s->tpm != NULL, NULL},
 		{"devices", true, s->n_devices, add_other},

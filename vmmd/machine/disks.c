@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Disks: what holds their bytes, and the device by which the guest sees them. */
+#include "devmodel/storage/storage.h"
+#include "devmodel/usb/usb-devices.h"
 #include "virtio-backends/block/drivers.h"
 #include "virtio-backends/devices/devices.h"
 #include "vmmd/machine/machine-internal.h"
@@ -62,23 +64,57 @@ static bool attach_virtio(
 	return machine_set_text(d, "serial", s->serial, error) && dev_realize(d, error);
 }
 
+/* The controller is a device of the spec, built before. */
+static struct dev *controller_of(struct machine *m, const struct spec_disk *s)
+{
+	return bus_find_dev(m->bus, s->controller);
+}
+
+static bool attach_drive(
+	struct machine *m, const struct spec_disk *s, struct blk *blk, GError **error)
+{
+	const struct drive_conf conf = {
+		.model = s->model, .serial = s->serial, .wwn = s->wwn, .discard = true};
+
+	if (s->device == SPEC_DEVICE_CDROM)
+		return storage_attach_cdrom(controller_of(m, s), s->unit, blk, &conf, error);
+	return storage_attach_disk(controller_of(m, s), s->unit, blk, &conf, error);
+}
+
+static bool attach_usb(
+	struct machine *m, const struct spec_disk *s, struct blk *blk, GError **error)
+{
+	struct dev *d = dev_new(m->bus, &usb_storage_ops, s->id);
+
+	usb_storage_set_backend(d, blk);
+	machine_set_uint(d, "removable", s->removable);
+	machine_set_uint(d, "cdrom", s->device == SPEC_DEVICE_CDROM);
+	return machine_set_text(d, "serial", s->serial, error) && dev_realize(d, error) &&
+	       usb_plug(controller_of(m, s), d, s->unit, error);
+}
+
 /* How a disk is connected to each bus. */
 static bool (*const attach[])(
 	struct machine *m, const struct spec_disk *s, struct blk *blk, GError **error) = {
 	[SPEC_DISK_VIRTIO] = attach_virtio,
+	[SPEC_DISK_IDE] = attach_drive,
+	[SPEC_DISK_SATA] = attach_drive,
+	[SPEC_DISK_USB] = attach_usb,
 	[SPEC_DISK_FDC] = NULL,
 };
 
 bool machine_add_disk(struct machine *m, size_t i, GError **error)
 {
 	const struct spec_disk *s = m->spec->disks[i];
-	struct blk *blk;
+	struct blk *blk = NULL; /* no medium */
 
 	if (!attach[s->bus])
-		return err_set(error, VMMD_ERROR_UNSUPPORTED, "bus: there are no such disks yet");
-	blk = open_disk(m, s, error);
-	if (!blk)
-		return false;
-	g_ptr_array_add(m->disks, blk);
+		return err_set(error, VMMD_ERROR_UNSUPPORTED, "bus: this build has no such disks");
+	if (s->driver != SPEC_DISK_FILE || s->file.fd >= 0) {
+		blk = open_disk(m, s, error);
+		if (!blk)
+			return false;
+		g_ptr_array_add(m->disks, blk);
+	}
 	return attach[s->bus](m, s, blk, error);
 }

@@ -6,7 +6,7 @@
  *	pc.c q35.c    the chips of each machine type
  *	board.c	      ports and devices that both have
  *	devices.c     consoles and other devices of the spec
- *	chardevs.c disks.c nics.c    devices that have back-ends, a table from the spec's words to functions in each
+ *	chardevs.c controllers.c disks.c nics.c    devices that have back-ends, a table from the spec's words to functions in each
  *	start.c	      reset: tables, direct boot
  *	fwcfg.c bootorder.c   what firmware is told
  *	direct.c      what firmware would have set up, for a direct boot
@@ -64,6 +64,7 @@ struct chardev *machine_add_chardev(
 	struct machine *m, const char *id, const struct spec_chardev *c, GError **error);
 
 /* The object of the spec with that index; its back-end is the machine's. Errors begin with the key that they are about. */
+bool machine_add_controller(struct machine *m, size_t i, GError **error);
 bool machine_add_disk(struct machine *m, size_t i, GError **error);
 bool machine_add_nic(struct machine *m, size_t i, GError **error);
 
@@ -87,6 +88,9 @@ bool machine_set_text(struct dev *d, const char *name, const char *text, GError 
 
 /* A controller of the spec by its id, which vm_spec_complete() has checked. */
 const struct spec_controller *machine_controller_spec(const struct machine *m, const char *id);
+
+/* An option ROM, if there is one; on failure @d is freed. */
+bool machine_set_rom(struct dev *d, const struct prop_file *file, GError **error);
 
 /* What the firmware is told about the machine and by the operator; once. */
 bool machine_fill_fw_cfg(struct machine *m, GError **error);

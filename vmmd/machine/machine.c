@@ -7,19 +7,26 @@
 
 #include "base/block.h"
 #include "base/chardev.h"
+#include "base/display.h"
+#include "base/input.h"
 #include "base/net.h"
 #include "base/qs.h"
 #include "devmodel/chipset/chipset.h"
+#include "devmodel/display/vga.h"
 #include "devmodel/input/input.h"
+#include "devmodel/net/net-devices.h"
 #include "devmodel/platform/platform.h"
 #include "devmodel/serial/serial.h"
+#include "devmodel/storage/storage.h"
+#include "devmodel/usb/usb-devices.h"
 #include "virtio-backends/devices/devices.h"
 #include "vmmd/kvm/kvm.h"
 #include "vmmd/machine/machine-internal.h"
 #include "vmmd/qtest/qtest.h"
 
-const struct dev_ops *const *const machine_device_tables[] = {
-	chipset_devices, platform_devices, serial_devices, input_devices, virtio_devices, NULL};
+const struct dev_ops *const *const machine_device_tables[] = {chipset_devices, platform_devices,
+	serial_devices, storage_devices, net_devices, display_devices, input_devices, usb_devices,
+	virtio_devices, NULL};
 
 const struct dev_ops *machine_find_device(const char *name)
 {
@@ -216,6 +223,7 @@ struct machine *machine_new(
 	m->type = types[spec->machine];
 	m->spec = spec;
 	m->env = *env;
+	m->input = input_new();
 	m->disks = g_ptr_array_new_with_free_func(free_blk);
 	m->nets = g_ptr_array_new_with_free_func(free_net);
 	m->chardevs = g_ptr_array_new_with_free_func(free_chardev);
@@ -244,6 +252,8 @@ void machine_free(struct machine *m)
 	/* Fronts before their back-ends; vCPU threads end before the bus that they call. */
 	if (m->bus)
 		bus_free(m->bus);
+	display_free(m->display);
+	input_free(m->input);
 	g_ptr_array_unref(m->disks);
 	g_ptr_array_unref(m->nets);
 	g_ptr_array_unref(m->chardevs);

@@ -16,6 +16,8 @@
 
 struct blk_error_event;
 struct chardev;
+struct display;
+struct input;
 struct machine_type;
 
 struct machine_env {
@@ -50,10 +52,12 @@ struct machine {
 	struct region ram_low, ram_high, vga_hole, firmware_high;
 	uint64_t low_size, high_size; /* of RAM below and above 4 GiB */
 	struct accel_cpus cpus;
-	GPtrArray *disks;    /* struct blk, in order of spec->disks */
-	GPtrArray *nets;     /* struct net, in order of spec->nics */
-	GPtrArray *chardevs; /* struct chardev, all */
-	GPtrArray *ptys;     /* char *: "serial0=/dev/pts/3" */
+	struct input *input;     /* keys and pointers from who looks at it */
+	struct display *display; /* NULL: none */
+	GPtrArray *disks;        /* struct blk, of the disks and media that there are */
+	GPtrArray *nets;         /* struct net, in order of spec->nics */
+	GPtrArray *chardevs;     /* struct chardev, all */
+	GPtrArray *ptys;         /* char *: "serial0=/dev/pts/3" */
 };
 
 /*

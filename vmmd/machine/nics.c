@@ -2,6 +2,7 @@
 /* Network interfaces: what they are connected to, and the device by which the guest sees them. */
 #include <string.h>
 
+#include "devmodel/net/net-devices.h"
 #include "virtio-backends/devices/devices.h"
 #include "virtio-backends/net/drivers.h"
 #include "vmmd/machine/machine-internal.h"
@@ -43,23 +44,36 @@ static struct net *open_net(struct machine *m, const struct spec_nic *s, GError 
 
 /* ---- fronts ---- */
 
-static bool connect_virtio(
-	struct machine *m, const struct spec_nic *s, struct dev *d, struct net *net, GError **error)
+static void connect_virtio(
+	struct machine *m, const struct spec_nic *s, struct dev *d, struct net *net)
 {
 	VIRTIO_PCI(to_pci_dev(d))->loop = m->env.io;
 	virtio_net_set_backend(d, net);
 	machine_set_uint(d, "queue-size", s->queue_size);
 	machine_set_uint(d, "mtu", s->mtu);
-	return true;
+}
+
+static void connect_e1000(
+	struct machine *m, const struct spec_nic *s, struct dev *d, struct net *net)
+{
+	e1000_set_backend(d, net);
+}
+
+static void connect_e1000e(
+	struct machine *m, const struct spec_nic *s, struct dev *d, struct net *net)
+{
+	e1000e_set_backend(d, net);
 }
 
 /* The device of each model, and what connects it. */
 static const struct {
 	const struct dev_ops *ops;
-	bool (*connect)(struct machine *m, const struct spec_nic *s, struct dev *d, struct net *net,
-		GError **error);
+	void (*connect)(
+		struct machine *m, const struct spec_nic *s, struct dev *d, struct net *net);
 } models[] = {
 	[SPEC_NIC_VIRTIO] = {&virtio_net_pci_ops, connect_virtio},
+	[SPEC_NIC_E1000] = {&e1000_ops, connect_e1000},
+	[SPEC_NIC_E1000E] = {&e1000e_ops, connect_e1000e},
 	[SPEC_NIC_RTL8139] = {},
 };
 
@@ -71,7 +85,8 @@ bool machine_add_nic(struct machine *m, size_t i, GError **error)
 	struct dev *d;
 
 	if (!models[s->model].ops)
-		return err_set(error, VMMD_ERROR_UNSUPPORTED, "model: there is no such device yet");
+		return err_set(
+			error, VMMD_ERROR_UNSUPPORTED, "model: this build has no such device");
 	net = open_net(m, s, error);
 	if (!net)
 		return false;
@@ -79,9 +94,7 @@ bool machine_add_nic(struct machine *m, size_t i, GError **error)
 	d = machine_new_pci(m, models[s->model].ops, s->id, s->addr);
 	mac = g_strdup_printf("%02x:%02x:%02x:%02x:%02x:%02x", s->mac[0], s->mac[1], s->mac[2],
 		s->mac[3], s->mac[4], s->mac[5]);
-	if (!models[s->model].connect(m, s, d, net, error)) {
-		dev_free(d);
-		return false;
-	}
-	return machine_set_text(d, "mac", mac, error) && dev_realize(d, error);
+	models[s->model].connect(m, s, d, net);
+	return machine_set_rom(d, &s->rom, error) && machine_set_text(d, "mac", mac, error) &&
+	       dev_realize(d, error);
 }
