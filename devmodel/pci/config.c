@@ -329,6 +329,14 @@ static void fill_header(struct pci_dev *p, const struct pci_conf *conf)
 	p->wmask[PCI_INT_LINE] = 0xff;
 }
 
+static void init_rom(struct pci_dev *p)
+{
+	if (!p->rom)
+		return;
+	region_init_mem(&p->rom_region, "rom", p->rom, 0, gmem_block_size(p->rom), true);
+	pci_bar_init(p, PCI_ROM_BAR, &p->rom_region, false, false);
+}
+
 bool pci_dev_init(
 	struct pci_dev *p, const struct pci_ops *ops, const struct pci_conf *conf, GError **error)
 {
@@ -348,8 +356,14 @@ bool pci_dev_init(
 	fill_header(p, conf);
 	if (conf->pin)
 		p->pin = pci_bus_pin(p->bus, devfn, conf->pin);
+	init_rom(p);
 	pci_bus_attach(p->bus, p, devfn);
 	return true;
+}
+
+void pci_set_rom(struct pci_dev *p, struct gmem_block *block)
+{
+	p->rom = block;
 }
 
 void pci_dev_done(struct pci_dev *p)

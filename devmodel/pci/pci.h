@@ -211,6 +211,9 @@ struct pci_dev {
 	struct region msix_table_region, msix_pba_region;
 
 	struct irq pin; /* into the bus's router */
+
+	struct gmem_block *rom; /* [c] pci_set_rom(); NULL: none */
+	struct region rom_region;
 };
 
 #define PCI_DEV(x)    (&(x)->pci)
@@ -330,6 +333,12 @@ void pci_dev_pre_save(struct dev *d);
  * held. -EINVAL: another kind of function, or bits that are reserved.
  */
 int pci_dev_post_load(struct pci_dev *p);
+
+/*
+ * An expansion ROM for any function that has none of its own: @block, borrowed, stays until the
+ * device is gone. Main thread, before realize.
+ */
+void pci_set_rom(struct pci_dev *p, struct gmem_block *block);
 
 /*
  * Declares BAR @n, or PCI_ROM_BAR, for the initialised and unmapped @r; whether it is an I/O or a
