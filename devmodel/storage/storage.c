@@ -6,7 +6,8 @@
 #include "base/qs.h"
 #include "devmodel/storage/drive.h"
 
-const struct dev_ops *const storage_devices[] = {&piix3_ide_ops, &piix4_ide_ops, NULL};
+const struct dev_ops *const storage_devices[] = {
+	&piix3_ide_ops, &piix4_ide_ops, &ich9_ahci_ops, NULL};
 
 static const struct prop drive_prop_list[] = {
 	PROP_STR("model", struct drive_conf, model, 40, NULL,

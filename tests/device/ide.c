@@ -6,23 +6,19 @@
 #include <errno.h>
 #include <string.h>
 
-#include "base/qs.h"
 #include "devmodel/storage/ata.h"
-#include "devmodel/storage/storage.h"
-#include "tests/device/rig.h"
-#include "tests/lib/fake-blk.h"
+#include "tests/device/storage-rig.h"
 
-#define DISK_SIZE  (64 * MiB)
-#define SECTOR     512
-#define CMD        0x1f0
-#define CTL        0x3f6
-#define BM         0xc000
-#define PRDS       0x10000
-#define DATA       0x20000
-#define MULTIPLE   16
-#define SLAVE_CMD  0x170
-#define IRQ        14
-#define GUEST_WAIT 1000 /* turns of the loop */
+#define DISK_SIZE (64 * MiB)
+#define SECTOR    512
+#define CMD       0x1f0
+#define CTL       0x3f6
+#define BM        0xc000
+#define PRDS      0x10000
+#define DATA      0x20000
+#define MULTIPLE  16
+#define SLAVE_CMD 0x170
+#define IRQ       14
 
 struct ide {
 	struct rig *r;
@@ -33,15 +29,6 @@ struct ide {
 };
 
 /* ---- the machine ---- */
-
-static void fill_pattern(struct fake_blk *f)
-{
-	for (uint64_t i = 0; i < f->info.size / 4; i++) {
-		uint32_t v = (uint32_t)(i * 2654435761u);
-
-		memcpy(f->data + i * 4, &v, sizeof(v));
-	}
-}
 
 static void reset_all(struct ide *t)
 {
@@ -59,8 +46,7 @@ static struct ide ide_new(void)
 	g_autoptr(GError) error = NULL;
 
 	prop_defaults(&drive_props, &t.conf);
-	t.disk = fake_blk_new(t.r->loop, DISK_SIZE);
-	fill_pattern(t.disk);
+	t.disk = storage_disk_new(t.r, DISK_SIZE);
 	t.d = dev_new(t.r->bus, &piix3_ide_ops, "ide");
 	to_pci_dev(t.d)->bus = t.r->pci;
 	to_pci_dev(t.d)->addr = (struct prop_pci){3, 0};
@@ -74,10 +60,7 @@ static struct ide ide_new(void)
 
 static void ide_free(struct ide *t)
 {
-	for (unsigned i = 0; i < 4; i++) /* what the disk has posted to its queue */
-		rig_poll(t->r);
-	dev_free(t->d);
-	rig_poll(t->r);
+	storage_remove(t->r, t->d);
 	fake_blk_free(t->disk);
 	fake_blk_free(t->cd);
 	prop_clear(&drive_props, &t->conf);
@@ -115,16 +98,10 @@ static uint8_t wait_idle(struct ide *t)
 	unsigned turns = 0;
 
 	while (alt_status(t) & ATA_BSY) {
-		g_assert_cmpuint(turns++, <, GUEST_WAIT);
+		g_assert_cmpuint(turns++, <, STORAGE_TURNS);
 		rig_poll(t->r);
 	}
 	return alt_status(t);
-}
-
-static void poll_some(struct ide *t)
-{
-	for (unsigned i = 0; i < 10; i++)
-		rig_poll(t->r);
 }
 
 /* ---- commands ---- */
@@ -226,23 +203,9 @@ struct prd {
 	uint32_t addr, count;
 };
 
-static void put_ram(struct ide *t, uint64_t addr, const void *p, size_t n)
-{
-	qs_enter();
-	g_assert_cmpint(gmem_write(t->r->gmem, GPA(addr), p, n), ==, 0);
-	qs_leave();
-}
-
-static void get_ram(struct ide *t, uint64_t addr, void *p, size_t n)
-{
-	qs_enter();
-	g_assert_cmpint(gmem_read(t->r->gmem, GPA(addr), p, n), ==, 0);
-	qs_leave();
-}
-
 static void put_prds(struct ide *t, const struct prd *p, unsigned n)
 {
-	put_ram(t, PRDS, p, n * sizeof(*p));
+	storage_put_ram(t->r, PRDS, p, n * sizeof(*p));
 	rig_write(t->r, BUS_PIO, BM + 4, 4, PRDS);
 	outb(t, BM + 2, 0x06);
 }
@@ -256,55 +219,6 @@ static uint8_t dma(struct ide *t, struct request q, bool read)
 	wait_idle(t);
 	g_assert_true(irq(t));
 	return inb(t, BM + 2);
-}
-
-static void assert_ram_is(struct ide *t, uint64_t addr, const uint8_t *p, size_t n)
-{
-	g_autofree uint8_t *buf = g_malloc(n);
-
-	get_ram(t, addr, buf, n);
-	g_assert_cmpmem(buf, n, p, n);
-}
-
-/* ---- state ---- */
-
-struct quiescing {
-	struct async_group g;
-	bool done;
-};
-
-static void quiesced(struct async_group *g)
-{
-	container_of(g, struct quiescing, g)->done = true;
-}
-
-static void quiesce(struct ide *t)
-{
-	struct quiescing q = {.done = false};
-
-	async_begin(&q.g, t->r->loop, quiesced);
-	bus_quiesce(t->r->bus, &q.g);
-	async_end(&q.g);
-	for (unsigned i = 0; !q.done; i++) {
-		g_assert_cmpuint(i, <, GUEST_WAIT);
-		rig_poll(t->r);
-	}
-}
-
-/* Saved, lost by a reset, loaded, saved again: the same bytes; and it goes on where it was. */
-static void save_and_load(struct ide *t)
-{
-	g_autoptr(GByteArray) first = g_byte_array_new(), second = g_byte_array_new();
-	g_autoptr(GError) error = NULL;
-
-	quiesce(t);
-	bus_save(t->r->bus, first);
-	bus_reset(t->r->bus, RESET_COLD);
-	bus_load(t->r->bus, first->data, first->len, &error);
-	g_assert_no_error(error);
-	bus_save(t->r->bus, second);
-	g_assert_cmpmem(first->data, first->len, second->data, second->len);
-	bus_resume(t->r->bus);
 }
 
 /* ---- tests: identification ---- */
@@ -424,7 +338,7 @@ static void test_presence(void)
 	g_assert_cmphex(inb(&t, CMD + 6), ==, 0xb0);
 	g_assert_cmphex(inb(&t, CMD + 7), ==, 0);
 	outb(&t, CMD + 7, ATA_IDENTIFY);
-	poll_some(&t);
+	storage_turn(t.r);
 	g_assert_cmphex(inb(&t, CMD + 7), ==, 0);
 	g_assert_false(irq(&t));
 	ide_free(&t);
@@ -533,9 +447,9 @@ static void test_dma_read(void)
 		==, 0x04);
 	g_assert_cmphex(inb(&t, CMD + 7), ==, 0x50);
 	g_assert_false(irq(&t));
-	assert_ram_is(&t, DATA, t.disk->data + 77 * SECTOR, 0x1000);
-	assert_ram_is(&t, DATA + 0x5000, t.disk->data + 77 * SECTOR + 0x1000, 0x600);
-	assert_ram_is(&t, DATA + 0x7002, t.disk->data + 77 * SECTOR + 0x1600, 0xa00);
+	storage_assert_ram(t.r, DATA, t.disk->data + 77 * SECTOR, 0x1000);
+	storage_assert_ram(t.r, DATA + 0x5000, t.disk->data + 77 * SECTOR + 0x1000, 0x600);
+	storage_assert_ram(t.r, DATA + 0x7002, t.disk->data + 77 * SECTOR + 0x1600, 0xa00);
 	g_assert_cmpuint(fake_blk_submitted(t.disk, BLK_READ), ==, 1);
 	g_assert_cmpuint(t.disk->commits, ==, 1);
 	g_assert_cmpuint(fake_accel_rises(t.r->fake, IRQ) - rises, ==, 1);
@@ -555,7 +469,7 @@ static void test_dma_write(void)
 
 	for (unsigned i = 0; i < 128 * KiB; i++)
 		buf[i] = (uint8_t)(i * 7 + (i >> 8));
-	put_ram(&t, DATA, buf, 128 * KiB);
+	storage_put_ram(t.r, DATA, buf, 128 * KiB);
 	put_prds(&t, prds, 2);
 	g_assert_cmphex(dma(&t, q, false), ==, 0x04);
 	g_assert_cmpmem(buf, 128 * KiB, t.disk->data + 0x12345 * SECTOR, 128 * KiB);
@@ -570,15 +484,15 @@ static void test_dma_order(void)
 
 	put_prds(&t, &prd, 1);
 	issue(&t, (struct request){.command = ATA_READ_DMA, .lba = 1, .count = 1});
-	poll_some(&t);
+	storage_turn(t.r);
 	g_assert_cmphex(alt_status(&t), ==, ATA_BSY);
-	save_and_load(&t);
+	storage_save_and_load(t.r);
 	outb(&t, BM, 9);
 	g_assert_cmphex(inb(&t, BM + 2), ==, 0x01);
 	wait_idle(&t);
 	g_assert_true(irq(&t));
 	g_assert_cmphex(inb(&t, BM + 2), ==, 0x04);
-	assert_ram_is(&t, DATA, t.disk->data + SECTOR, SECTOR);
+	storage_assert_ram(t.r, DATA, t.disk->data + SECTOR, SECTOR);
 	ide_free(&t);
 }
 
@@ -599,11 +513,11 @@ static void test_dma_tables(void)
 	outb(&t, BM, 8);
 	issue(&t, (struct request){.command = ATA_READ_DMA, .count = 3});
 	outb(&t, BM, 9);
-	poll_some(&t);
+	storage_turn(t.r);
 	g_assert_false(irq(&t));
 	g_assert_cmphex(inb(&t, BM + 2), ==, 0x00);
 	g_assert_cmphex(alt_status(&t) & ATA_BSY, ==, ATA_BSY);
-	assert_ram_is(&t, DATA, t.disk->data, 2 * SECTOR);
+	storage_assert_ram(t.r, DATA, t.disk->data, 2 * SECTOR);
 	outb(&t, BM, 0);
 	outb(&t, CTL, ATA_SRST);
 	outb(&t, CTL, 0);
@@ -703,13 +617,13 @@ static void test_parked(void)
 		put_prds(&t, &prd, 1);
 		issue(&t, (struct request){.command = ATA_READ_DMA, .lba = 9 + loaded, .count = 1});
 		outb(&t, BM, 9);
-		poll_some(&t);
+		storage_turn(t.r);
 		g_assert_cmpuint(fake_blk_parked(t.disk), ==, 1);
 		g_assert_cmphex(alt_status(&t), ==, ATA_BSY);
 		if (loaded) {
-			save_and_load(&t);
+			storage_save_and_load(t.r);
 		} else {
-			quiesce(&t);
+			storage_rig_quiesce(t.r);
 			bus_resume(t.r->bus);
 			blk_unpark(&t.disk->blk);
 		}
@@ -717,7 +631,7 @@ static void test_parked(void)
 		g_assert_true(irq(&t));
 		inb(&t, CMD + 7);
 		outb(&t, BM, 0);
-		assert_ram_is(&t, DATA, t.disk->data + (9 + loaded) * SECTOR, SECTOR);
+		storage_assert_ram(t.r, DATA, t.disk->data + (9 + loaded) * SECTOR, SECTOR);
 		g_assert_cmpuint(fake_blk_parked(t.disk), ==, 0);
 	}
 	ide_free(&t);
@@ -735,10 +649,10 @@ static void test_reset_in_flight(void)
 	put_prds(&t, &prd, 1);
 	issue(&t, (struct request){.command = ATA_READ_DMA, .count = 1});
 	outb(&t, BM, 9);
-	poll_some(&t);
+	storage_turn(t.r);
 	outb(&t, CTL, ATA_SRST);
 	outb(&t, CTL, 0);
-	poll_some(&t);
+	storage_turn(t.r);
 	g_assert_cmphex(alt_status(&t), ==, ATA_BSY);
 	outb(&t, CMD + 7, ATA_IDENTIFY);
 	g_assert_cmphex(alt_status(&t), ==, ATA_BSY);
@@ -764,8 +678,8 @@ static void test_machine_reset_parked(void)
 	put_prds(&t, &prd, 1);
 	issue(&t, (struct request){.command = ATA_READ_DMA, .count = 1});
 	outb(&t, BM, 9);
-	poll_some(&t);
-	quiesce(&t);
+	storage_turn(t.r);
+	storage_rig_quiesce(t.r);
 	reset_all(&t);
 	g_assert_cmphex(alt_status(&t), ==, 0x50);
 	bus_resume(t.r->bus);
@@ -773,7 +687,7 @@ static void test_machine_reset_parked(void)
 	g_assert_cmphex(
 		dma(&t, (struct request){.command = ATA_READ_DMA, .lba = 3, .count = 1}, true), ==,
 		0x04);
-	assert_ram_is(&t, DATA, t.disk->data + 3 * SECTOR, SECTOR);
+	storage_assert_ram(t.r, DATA, t.disk->data + 3 * SECTOR, SECTOR);
 	g_assert_cmpuint(fake_blk_parked(t.disk), ==, 0);
 	ide_free(&t);
 }
@@ -789,7 +703,7 @@ static void test_state_in_pio(void)
 	wait_idle(&t);
 	read_block(&t, buf, 700);
 	wait_idle(&t);
-	save_and_load(&t);
+	storage_save_and_load(t.r);
 	read_block(&t, buf + 700, sizeof(buf) - 700);
 	g_assert_cmpmem(buf, sizeof(buf), t.disk->data + 11 * SECTOR, sizeof(buf));
 	g_assert_cmphex(alt_status(&t), ==, 0x50);
@@ -798,7 +712,7 @@ static void test_state_in_pio(void)
 	memset(buf, 0x77, sizeof(buf));
 	issue(&t, q);
 	write_block(&t, buf, 1000);
-	save_and_load(&t);
+	storage_save_and_load(t.r);
 	write_block(&t, buf + 1000, sizeof(buf) - 1000);
 	g_assert_cmphex(wait_idle(&t), ==, 0x50);
 	g_assert_cmpmem(buf, sizeof(buf), t.disk->data + 11 * SECTOR, sizeof(buf));
@@ -850,7 +764,7 @@ static void test_power(void)
 		run(&t, (struct request){.command = ATA_READ_VERIFY, .count = 1}), ==, 0x50);
 	g_assert_cmphex(run(&t, (struct request){.command = ATA_SLEEP}), ==, 0x50);
 	issue(&t, (struct request){.command = ATA_CHECK_POWER});
-	poll_some(&t);
+	storage_turn(t.r);
 	g_assert_false(irq(&t));
 	outb(&t, CTL, ATA_SRST);
 	outb(&t, CTL, 0);
@@ -894,7 +808,7 @@ static void test_trim(void)
 
 	t.disk->info.max_discard = 16 * MiB;
 	blk_notify_resized(&t.disk->blk);
-	put_ram(&t, DATA, ranges, sizeof(ranges));
+	storage_put_ram(t.r, DATA, ranges, sizeof(ranges));
 	put_prds(&t, &prd, 1);
 	g_assert_cmphex(dma(&t, q, false), ==, 0x04);
 	g_assert_cmphex(inb(&t, CMD + 7), ==, 0x50);
@@ -935,7 +849,7 @@ static void test_interrupts(void)
 	g_assert_false(irq(&t));
 	outb(&t, CMD + 6, 0xa0);
 	g_assert_true(irq(&t));
-	save_and_load(&t);
+	storage_save_and_load(t.r);
 	g_assert_true(irq(&t));
 	inb(&t, CMD + 7);
 	g_assert_false(irq(&t));
@@ -959,15 +873,15 @@ static void test_detach(void)
 	put_prds(&t, &prd, 1);
 	issue(&t, (struct request){.command = ATA_READ_DMA, .count = 1});
 	outb(&t, BM, 9);
-	poll_some(&t);
+	storage_turn(t.r);
 	g_assert_true(storage_detach(t.d, 0, note_left, &left, NULL));
 	g_assert_cmphex(inb(&t, CMD + 7), ==, 0x7f);
-	poll_some(&t);
+	storage_turn(t.r);
 	g_assert_null(left);
 	g_assert_false(storage_attach_disk(t.d, 0, &t.disk->blk, &t.conf, &error));
 	g_assert_error(error, VMMD_ERROR, VMMD_ERROR_EXISTS);
 	fake_blk_complete(t.disk);
-	poll_some(&t);
+	storage_turn(t.r);
 	g_assert_true(left == &t.disk->blk);
 	fake_blk_hold(t.disk, false);
 	g_assert_true(storage_attach_disk(t.d, 0, &t.disk->blk, &t.conf, NULL));
@@ -998,7 +912,7 @@ static void test_random(void)
 		if (i % 16 == 0)
 			rig_poll(t.r);
 		if (i % 20000 == 0)
-			save_and_load(&t);
+			storage_save_and_load(t.r);
 	}
 	outb(&t, CTL, ATA_SRST);
 	outb(&t, CTL, 0);
