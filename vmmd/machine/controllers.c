@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What disks and USB devices are connected to. */
+#include "devmodel/chipset/chipset.h"
 #include "devmodel/storage/storage.h"
 #include "devmodel/usb/usb-devices.h"
 #include "vmmd/machine/machine-internal.h"
@@ -15,6 +16,9 @@ static const struct {
 	void (*setup)(struct machine *m, struct dev *d);
 } types[SPEC_CONTROLLER_TYPES] = {
 	[SPEC_CONTROLLER_IDE] = {{[SPEC_MACHINE_PC] = &piix3_ide_ops}, setup_storage},
+	[SPEC_CONTROLLER_AHCI] =
+		{{[SPEC_MACHINE_PC] = &ich9_ahci_ops, [SPEC_MACHINE_Q35] = &ich9_ahci_ops},
+			setup_storage},
 	[SPEC_CONTROLLER_UHCI] =
 		{{[SPEC_MACHINE_PC] = &piix3_uhci_ops, [SPEC_MACHINE_Q35] = &ich9_uhci1_ops}},
 };

@@ -41,15 +41,22 @@ struct machine_type {
 	struct prop_pci isa_bridge;
 	/* RAM below 4 GiB ends here at the latest when there are @size bytes of it. */
 	uint64_t (*low_end)(uint64_t size);
+	/* Where configuration space is in memory, as firmware has set it; NULL: nowhere. Any thread. */
+	uint64_t (*ecam)(const struct machine *m);
 	/* Chipset and its fixed devices; m->pci is there afterwards. */
 	bool (*build)(struct machine *m, GError **error);
+	unsigned pam0; /* register of the host bridge: the first of seven that open the BIOS area */
+	uint64_t direct_mem;      /* BARs of a direct boot are not below it */
 	const uint8_t *pirq_irqs; /* the ISA interrupt of each link after a direct boot */
 	/* Interrupt routing and the addresses of the chipset's registers as firmware leaves them: direct boot. */
 	void (*direct)(struct machine *m);
 	void (*power_button)(struct machine *m);
 };
 
-extern const struct machine_type machine_pc;
+extern const struct machine_type machine_pc, machine_q35;
+
+/* System management mode: asked for, or needed by secure firmware. */
+bool machine_has_smm(const struct machine *m);
 
 /* Devices that every machine has, and its serial ports. */
 bool machine_build_board(struct machine *m, GError **error);
