@@ -2,13 +2,15 @@
 /*
  * accel.h - what a machine asks of its accelerator: memory slots, interrupts, doorbells, dirty log.
  *
- * Implemented by vmmd/kvm (the kernel does it) and vmmd/qtest (a program at the other end of a socket looks on).
+ * Implemented by vmmd/kvm (the kernel does it) and vmmd/qtest (a program at the other end of a
+ * socket looks on).
  *
- * Order of set-up, which decides how fast a VM starts: memory_commit before irqchip_create (a memory slot that is added
- * to a VM with an irqchip waits for a grace period), then vcpus_create, then run.
+ * Order of set-up, which decides how fast a VM starts: memory_commit before irqchip_create (a
+ * memory slot that is added to a VM with an irqchip waits for a grace period), then vcpus_create,
+ * then run.
  *
- * Devices do not call it: the bus, the PCI core and the irq core do. Numbers of interrupt lines are GSIs: 0 to 23
- * are the pins of PIC and IOAPIC, from accel_gsi_alloc() on they are MSI routes.
+ * Devices do not call it: the bus, the PCI core and the irq core do. Numbers of interrupt lines are
+ * GSIs: 0 to 23 are the pins of PIC and IOAPIC, from accel_gsi_alloc() on they are MSI routes.
  */
 #ifndef BASE_ACCEL_H
 #define BASE_ACCEL_H
@@ -62,8 +64,8 @@ struct accel_cpus {
 };
 
 /*
- * Initial APIC id of vCPU @index: socket, core and thread number in fields of a power of two each, as CPUID leaf 0xB
- * describes them (Intel SDM volume 3, section 9.9).
+ * Initial APIC id of vCPU @index: socket, core and thread number in fields of a power of two each,
+ * as CPUID leaf 0xB describes them (Intel SDM volume 3, section 9.9).
  */
 uint32_t accel_apic_id(const struct accel_cpus *cpus, unsigned index);
 /* Width of the thread field, and of thread and core fields together, bits. */
@@ -84,17 +86,21 @@ struct accel_ops {
 	/* Lets all vCPUs go. Main thread. */
 	void (*run)(struct accel *a);
 	/*
-	 * Stops all vCPUs outside the guest; @fn runs on the main loop when the last one has stopped. Main thread;
-	 * nothing waits. A second pause before the first has finished is an error of the caller.
+	 * Stops all vCPUs outside the guest; @fn runs on the main loop when the last one has
+	 * stopped. Main thread; nothing waits. A second pause before the first has finished is an
+	 * error of the caller.
 	 */
 	void (*pause)(struct accel *a, void (*fn)(void *opaque), void *opaque);
 	/*
-	 * Puts vCPU 0 into @start and the others into wait-for-SIPI, and resets the interrupt controllers. Paused. 0 or
-	 * -errno.
+	 * Puts vCPU 0 into @start and the others into wait-for-SIPI, and resets the interrupt
+	 * controllers. Paused. 0 or -errno.
 	 */
 	int (*reset)(struct accel *a, const struct accel_cpu_start *start);
 
-	/* State of vCPUs and interrupt controllers, through tables (state.h). Paused. save: 0 or -errno. */
+	/*
+	 * State of vCPUs and interrupt controllers, through tables (state.h). Paused. save: 0 or
+	 * -errno.
+	 */
 	int (*save)(struct accel *a, GByteArray *out);
 	bool (*load)(struct accel *a, const uint8_t *buf, size_t len, GError **error);
 
@@ -105,10 +111,20 @@ struct accel_ops {
 	void (*free)(struct accel *a);
 
 	/*
-	 * The complete layout of guest memory; the accelerator changes what differs from the last one. Slots are sorted
-	 * and do not overlap. Main thread or a vCPU thread, serialised by the bus. 0 or -errno.
+	 * The complete layout of guest memory; the accelerator changes what differs from the last
+	 * one. Slots are sorted and do not overlap. Main thread or a vCPU thread, serialised by the
+	 * bus. 0 or -errno.
 	 */
 	int (*memory_commit)(struct accel *a, const struct accel_slot *slots, size_t n);
+
+	/*
+	 * System management mode. smm_memory_commit: like memory_commit, for what vCPUs see while
+	 * they are in it. smi: an SMI to the vCPU on whose thread it is called, or to @all; pending
+	 * when it returns, taken before the vCPU's next instruction. NULL, both: this accelerator
+	 * has none.
+	 */
+	int (*smm_memory_commit)(struct accel *a, const struct accel_slot *slots, size_t n);
+	int (*smi)(struct accel *a, bool all);
 
 	/* Level of an interrupt pin. Any thread; serialised per GSI by the irq core. */
 	int (*gsi_set)(struct accel *a, unsigned gsi, bool level);
@@ -117,9 +133,10 @@ struct accel_ops {
 	int (*msi_send)(struct accel *a, const struct accel_msi *msi);
 
 	/*
-	 * MSI routes: alloc takes a free GSI (-ENOSPC), set stages its message, commit hands all staged changes to the
-	 * accelerator in one call. Addresses are the guest's: a message that is not for a local APIC (0xFEExxxxx) must not
-	 * become an interrupt; qtest writes it to memory, KVM loses it. Any thread; serialised inside.
+	 * MSI routes: alloc takes a free GSI (-ENOSPC), set stages its message, commit hands all
+	 * staged changes to the accelerator in one call. Addresses are the guest's: a message that
+	 * is not for a local APIC (0xFEExxxxx) must not become an interrupt; qtest writes it to
+	 * memory, KVM loses it. Any thread; serialised inside.
 	 */
 	int (*gsi_alloc)(struct accel *a);
 	void (*gsi_free)(struct accel *a, unsigned gsi);
@@ -127,23 +144,29 @@ struct accel_ops {
 	int (*route_commit)(struct accel *a);
 
 	/*
-	 * Connects eventfd @fd (borrowed) to @gsi, or disconnects it. @resample (-1: none) is signalled when
-	 * the guest acknowledges a level interrupt.
+	 * Connects eventfd @fd (borrowed) to @gsi, or disconnects it. @resample (-1: none) is
+	 * signalled when the guest acknowledges a level interrupt.
 	 */
 	int (*irqfd)(struct accel *a, unsigned gsi, int fd, int resample, bool assign);
 
 	/*
-	 * -ENOTSUP: this accelerator has none, the region's write handler will be called and rings itself. Other errors are
-	 * real.
+	 * -ENOTSUP: this accelerator has none, the region's write handler will be called and rings
+	 * itself. Other errors are real.
 	 */
 	int (*ioeventfd)(struct accel *a, const struct accel_ioeventfd *e, bool assign);
 
-	/* Vcpu dirty logging on and off; sync moves what vCPUs wrote into the blocks' dirty logs. Main thread. */
+	/*
+	 * Vcpu dirty logging on and off; sync moves what vCPUs wrote into the blocks' dirty logs.
+	 * Main thread.
+	 */
 	int (*dirty_log)(struct accel *a, bool on);
 	int (*dirty_sync)(struct accel *a);
 };
 
-/* What ended in a vCPU without the guest asking for it; set by the machine before run, called on the vCPU's thread. */
+/*
+ * What ended in a vCPU without the guest asking for it; set by the machine before run, called on
+ * the vCPU's thread.
+ */
 enum accel_event {
 	ACCEL_TRIPLE_FAULT,   /* the guest shut its CPU down: the machine resets */
 	ACCEL_INTERNAL_ERROR, /* the accelerator cannot go on: the VM stops in state internal-error */

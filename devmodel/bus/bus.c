@@ -155,7 +155,7 @@ static int commit_locked(struct bus *b)
 
 	b->dirty = false;
 	for (enum bus_space space = 0; space < BUS_SPACES; space++) {
-		flats[space] = bus_flatten(b, space);
+		flats[space] = bus_flatten(b, space, REGION_VIEW_SMM);
 		publish(b, space, flats[space]);
 	}
 	err = layout_commit(b->layout, b, flats);

@@ -37,12 +37,12 @@ static void paint(GArray *flats, struct region *r)
 	}
 }
 
-GArray *bus_flatten(struct bus *b, enum bus_space space)
+GArray *bus_flatten(struct bus *b, enum bus_space space, enum region_view not )
 {
 	GArray *flats = g_array_new(false, false, sizeof(struct flat));
 
 	for (struct region *r = b->regions; r; r = r->next) {
-		if (r->space == space)
+		if (r->space == space && r->view != not )
 			paint(flats, r);
 	}
 	return flats;

@@ -25,12 +25,14 @@ struct flat {
 };
 
 /*
- * Paints the mapped regions of @space over each other; the result is ascending and disjoint, holes included, and the
- * caller's. Bus lock held.
+ * Paints the mapped regions of @space, but those for view @not only, over each other; the result is
+ * ascending and disjoint, holes included, and the caller's. Bus lock held.
  */
-GArray *bus_flatten(struct bus *b, enum bus_space space);
+GArray *bus_flatten(struct bus *b, enum bus_space space, enum region_view not );
 
-/* The parts of @flats (struct flat) that answer as a new table; g_free() it when no reader is left. */
+/*
+ * The parts of @flats (struct flat) that answer as a new table; g_free() it when no reader is left.
+ */
 struct dispatch *dispatch_new(const GArray *flats);
 bool dispatch_equal(const struct dispatch *a, const struct dispatch *b);
 unsigned dispatch_ranges(const struct dispatch *t);
@@ -39,8 +41,8 @@ unsigned dispatch_ranges(const struct dispatch *t);
 struct layout *layout_new(void);
 void layout_free(struct layout *l);
 /*
- * Hands on what has changed against @l: the memory map to gmem, slots and doorbells to the accelerator. @flats of both
- * spaces. 0 or -errno. Bus lock held.
+ * Hands on what has changed against @l: the memory map to gmem, slots and doorbells to the
+ * accelerator. @flats of both spaces. 0 or -errno. Bus lock held.
  */
 int layout_commit(struct layout *l, struct bus *b, GArray *const flats[BUS_SPACES]);
 

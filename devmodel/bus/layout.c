@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What of the flattened bus leaves it: the memory map, memory slots and doorbells. Each list is compared with the one
- * handed on last, so a commit that changes nothing calls nothing.
+ * What of the flattened bus leaves it: the memory map, memory slots and doorbells. Each list is
+ * compared with the one handed on last, so a commit that changes nothing calls nothing.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -17,6 +17,7 @@ struct doorbell {
 struct layout {
 	GArray *map;       /* struct gmem_range */
 	GArray *slots;     /* struct accel_slot */
+	GArray *smm_slots; /* likewise, for system management mode */
 	GArray *doorbells; /* struct doorbell, sorted */
 };
 
@@ -40,6 +41,7 @@ struct layout *layout_new(void)
 
 	l->map = list_new(sizeof(struct gmem_range));
 	l->slots = list_new(sizeof(struct accel_slot));
+	l->smm_slots = list_new(sizeof(struct accel_slot));
 	l->doorbells = list_new(sizeof(struct doorbell));
 	return l;
 }
@@ -50,6 +52,7 @@ void layout_free(struct layout *l)
 		return;
 	g_array_unref(l->map);
 	g_array_unref(l->slots);
+	g_array_unref(l->smm_slots);
 	g_array_unref(l->doorbells);
 	g_free(l);
 }
@@ -92,8 +95,9 @@ static GArray *make_map(const GArray *flats)
 }
 
 /*
- * Slots are made of whole pages. Memory that shares a page with something else is left out: its accesses exit, and
- * dispatch.c finds it in the map. Neighbours are not joined, so that shadowing a ROM leaves the slots around it alone.
+ * Slots are made of whole pages. Memory that shares a page with something else is left out: its
+ * accesses exit, and dispatch.c finds it in the map. Neighbours are not joined, so that shadowing a
+ * ROM leaves the slots around it alone.
  */
 static GArray *make_slots(const GArray *flats)
 {
@@ -135,15 +139,28 @@ static int commit_map(struct layout *l, struct bus *b, const GArray *flats)
 	return err;
 }
 
-static int commit_slots(struct layout *l, struct bus *b, const GArray *flats)
+static int commit_slots(GArray **have, struct bus *b, const GArray *flats,
+	int (*commit)(struct accel *a, const struct accel_slot *slots, size_t n))
 {
 	GArray *slots = make_slots(flats);
 	int err = 0;
 
-	if (!lists_equal(slots, l->slots, sizeof(struct accel_slot)))
-		err = b->accel->ops->memory_commit(
-			b->accel, (const struct accel_slot *)slots->data, slots->len);
-	l->slots = settle(l->slots, slots, err);
+	if (!lists_equal(slots, *have, sizeof(struct accel_slot)))
+		err = commit(b->accel, (const struct accel_slot *)slots->data, slots->len);
+	*have = settle(*have, slots, err);
+	return err;
+}
+
+static int commit_smm_slots(struct layout *l, struct bus *b)
+{
+	GArray *flats;
+	int err;
+
+	if (!b->accel->ops->smm_memory_commit)
+		return 0;
+	flats = bus_flatten(b, BUS_MMIO, REGION_VIEW_NORMAL);
+	err = commit_slots(&l->smm_slots, b, flats, b->accel->ops->smm_memory_commit);
+	g_array_unref(flats);
 	return err;
 }
 
@@ -249,7 +266,9 @@ int layout_commit(struct layout *l, struct bus *b, GArray *const flats[BUS_SPACE
 	int err = commit_map(l, b, flats[BUS_MMIO]);
 
 	if (!err)
-		err = commit_slots(l, b, flats[BUS_MMIO]);
+		err = commit_slots(&l->slots, b, flats[BUS_MMIO], b->accel->ops->memory_commit);
+	if (!err)
+		err = commit_smm_slots(l, b);
 	if (!err)
 		err = commit_doorbells(l, b, flats);
 	return err;

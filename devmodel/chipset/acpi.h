@@ -44,7 +44,10 @@ struct acpi_pm {
 /* The state of a chip with an acpi_pm: {&acpi_pm_state, offsetof(struct X, pm.hw)}. */
 extern const struct state_desc acpi_pm_state;
 
-void acpi_pm_init(struct acpi_pm *pm, struct dev *d, unsigned gpe_bytes);
+/* @on_timer: calls acpi_pm_tick(). */
+void acpi_pm_init(
+	struct acpi_pm *pm, struct dev *d, unsigned gpe_bytes, void (*on_timer)(struct dev *d));
+void acpi_pm_tick(struct acpi_pm *pm);
 void acpi_pm_done(struct acpi_pm *pm);
 void acpi_pm_reset(struct acpi_pm *pm);
 int acpi_pm_post_load(struct acpi_pm *pm);

@@ -99,13 +99,17 @@ uint64_t mch_ecam_base(struct dev *d);
  */
 void mch_place_ecam(struct dev *d, uint64_t ecam_base);
 void ich9_place(struct dev *d, uint16_t pm_base, const uint8_t gsi[8]);
-void ich9_smbus_place(struct dev *d, uint16_t smb_base);
 
 struct acpi_pm *ich9_acpi(struct dev *d);
 
+/*
+ * SMI goes to all vCPUs, not only to the one that writes to the APM port: until the next reset,
+ * when firmware has asked for it (fw_cfg "etc/smi/requested-features", bit 0). Any thread.
+ */
+void ich9_set_smi_broadcast(struct dev *d, bool on);
+
 /* Where SeaBIOS and OVMF put them too. */
 #define ICH9_PM_BASE  0x600
-#define ICH9_SMB_BASE 0x700
 #define ICH9_GPE0_OFF 0x20 /* in PM_BASE, 16 bytes */
 #define MCH_ECAM_BASE UINT64_C(0xb0000000)
 #define MCH_ECAM_SIZE UINT64_C(0x10000000)

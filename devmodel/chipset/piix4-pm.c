@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * 82371AB power management function (PIIX4), Intel order number 290562, chapters 7 and 11; fixed
- * ACPI hardware as in the ACPI specification, section 4.8. General-purpose events are not at PMBA +
- * 0x0C but in a block of their own, as in QEMU's machine, for which operating systems' drivers are
- * written. No system management mode: SCI_EN is always set, and the chip reports its APM port as
- * already set up, so firmware installs no handler. No slave answers on the SMBus.
+ * 82371AB power management function (PIIX4), Intel order number 290562, chapters 7 and 11.
+ * General-purpose events are not at PMBA + 0x0C but in a block of their own, as in QEMU's machine,
+ * for which operating systems' drivers are written. No system management mode: the chip reports its
+ * APM port as already set up, so firmware installs no handler.
  */
-#include "devmodel/chipset/chipset.h"
+#include <errno.h>
+
+#include "devmodel/chipset/chips.h"
 
 #define PMBA            0x40 /* I/O base, section 7.1.1 */
 #define DEVACTB         0x58
@@ -17,45 +18,16 @@
 #define SMBHSTCFG       0xd2
 #define SMB_HST_EN      0x01
 
-enum { PM1_STS = 0, PM1_EN = 2, PM1_CNT = 4, PM_TMR = 8, PM_SIZE = 64 };
-#define STS_TMR    0x0001
-#define STS_GBL    0x0020
-#define STS_PWRBTN 0x0100
-#define STS_RTC    0x0400
-#define STS_WAK    0x8000
-#define STS_ALL    (STS_TMR | 0x0010 | STS_GBL | STS_PWRBTN | STS_RTC | STS_WAK)
-#define EN_ALL     (STS_TMR | STS_GBL | STS_PWRBTN | STS_RTC)
-#define CNT_SCI_EN 0x0001
-#define CNT_SLP_EN 0x2000
-#define CNT_STORED 0x1c02 /* BM_RLD, SLP_TYP */
-#define SLP_TYP(v) ((v) >> 10 & 7)
-#define SLP_S5     0
-
-#define PM_TIMER_HZ   UINT64_C(3579545)
-#define PM_TIMER_MASK 0xffffffu
-
-enum { SMB_STS = 0, SMB_CNT = 2, SMB_REGS = 8, SMB_SIZE = 16 };
-#define SMB_STS_DEV_ERR 0x04
-#define SMB_STS_W1C     0x1e
-#define SMB_CNT_START   0x40
-
+#define PM_SIZE   64
 #define GPE_BYTES 2 /* of status, then as many of enable */
-
-struct pm_hw {
-	uint16_t sts, en, cnt;
-	uint8_t gpe_sts[GPE_BYTES], gpe_en[GPE_BYTES];
-	uint8_t smb[SMB_REGS];
-	uint8_t pad[6];
-	uint64_t
-		overflow; /* virtual ns at which the timer's bit 23 changes next and sets TMR_STS */
-};
+#define SMB_SIZE  16
 
 struct piix4_pm {
 	struct pci_dev pci;
-	struct pm_hw hw;
+	struct acpi_pm acpi;
+	struct smbus smbus;
+	struct apm apm;
 	struct region pm, smb, gpe;
-	struct dev_timer timer; /* armed while its interrupt is wanted */
-	struct irq sci;
 };
 
 static struct piix4_pm *to_pm(struct dev *d)
@@ -63,193 +35,76 @@ static struct piix4_pm *to_pm(struct dev *d)
 	return container_of(to_pci_dev(d), struct piix4_pm, pci);
 }
 
-/* ---- SCI and timer ---- */
-
-static uint64_t ticks_of_ns(uint64_t ns)
-{
-	return (uint64_t)((unsigned __int128)ns * PM_TIMER_HZ / NSEC_PER_SEC);
-}
-
-/* The first ns at which the timer shows @ticks. */
-static uint64_t ns_of_ticks(uint64_t ticks)
-{
-	return (uint64_t)(((unsigned __int128)ticks * NSEC_PER_SEC + PM_TIMER_HZ - 1) /
-			  PM_TIMER_HZ);
-}
-
-static uint64_t now(struct piix4_pm *s)
-{
-	return (uint64_t)dev_clock(DEV(&s->pci), VM_CLOCK_VIRTUAL);
-}
-
-/* When the top bit changes next: every 2^23 ticks. */
-static uint64_t next_overflow(uint64_t ns)
-{
-	const uint64_t half = (PM_TIMER_MASK + 1) / 2;
-
-	return ns_of_ticks((ticks_of_ns(ns) / half + 1) * half);
-}
-
-/* Brings TMR_STS up to date with the clock. */
-static void update_timer_status(struct piix4_pm *s)
-{
-	if (now(s) >= s->hw.overflow) {
-		s->hw.sts |= STS_TMR;
-		s->hw.overflow = next_overflow(now(s));
-	}
-}
-
-static void update_sci(struct piix4_pm *s)
-{
-	bool level = s->hw.sts & s->hw.en & EN_ALL;
-
-	for (unsigned i = 0; i < GPE_BYTES; i++)
-		level |= s->hw.gpe_sts[i] & s->hw.gpe_en[i];
-	irq_set(&s->sci, level);
-	/*
-	 * Nobody needs to be woken for an overflow that interrupts nobody, or has done so already.
-	 */
-	if ((s->hw.en & STS_TMR) && !(s->hw.sts & STS_TMR))
-		dev_timer_set(&s->timer, (int64_t)s->hw.overflow);
-	else
-		dev_timer_cancel(&s->timer);
-}
-
-static void on_overflow(struct dev *d)
-{
-	struct piix4_pm *s = to_pm(d);
-
-	update_timer_status(s);
-	update_sci(s);
-}
-
-/* ---- PM registers ---- */
+/* ---- registers ---- */
 
 static uint64_t pm_read(struct dev *d, struct region *r, uint64_t offset, unsigned size)
 {
-	struct piix4_pm *s = to_pm(d);
-	uint64_t block[PM_SIZE / 8] = {};
-	uint8_t *b = (uint8_t *)block;
-	uint64_t v = 0;
-
-	update_timer_status(s);
-	*(uint16_t *)(void *)(b + PM1_STS) = s->hw.sts;
-	*(uint16_t *)(void *)(b + PM1_EN) = s->hw.en;
-	*(uint16_t *)(void *)(b + PM1_CNT) = s->hw.cnt;
-	*(uint32_t *)(void *)(b + PM_TMR) = (uint32_t)(ticks_of_ns(now(s)) & PM_TIMER_MASK);
-	for (unsigned i = 0; i < size; i++)
-		v |= (uint64_t)b[offset + i] << (8 * i);
-	return v;
-}
-
-static void write_cnt(struct piix4_pm *s, uint16_t value)
-{
-	struct bus *b = s->pci.dev.bus;
-
-	s->hw.cnt = (value & CNT_STORED) | CNT_SCI_EN;
-	if ((value & CNT_SLP_EN) && SLP_TYP(value) == SLP_S5)
-		b->request(b, BUS_REQUEST_SHUTDOWN, 0);
-}
-
-/* One byte at a time: a guest may write any of them by itself. */
-static void pm_write_byte(struct piix4_pm *s, uint64_t offset, uint8_t value)
-{
-	unsigned shift = offset & 1 ? 8 : 0;
-	uint16_t v = (uint16_t)(value << shift), mask = (uint16_t)(0xff << shift);
-
-	switch (offset & ~UINT64_C(1)) {
-	case PM1_STS: s->hw.sts &= (uint16_t) ~(v & STS_ALL); break;
-	case PM1_EN: s->hw.en = (uint16_t)((s->hw.en & ~mask) | (v & EN_ALL)); break;
-	case PM1_CNT: write_cnt(s, (uint16_t)((s->hw.cnt & ~mask) | v)); break;
-	default: break;
-	}
+	return acpi_pm_read(&to_pm(d)->acpi, (unsigned)offset, size);
 }
 
 static void pm_write(
 	struct dev *d, struct region *r, uint64_t offset, unsigned size, uint64_t value)
 {
-	struct piix4_pm *s = to_pm(d);
-
-	update_timer_status(s);
-	for (unsigned i = 0; i < size; i++)
-		pm_write_byte(s, offset + i, (uint8_t)(value >> (8 * i)));
-	update_sci(s);
+	acpi_pm_write(&to_pm(d)->acpi, (unsigned)offset, size, (uint32_t)value);
 }
 
 static const struct region_ops pm_region_ops = {
 	.read = pm_read, .write = pm_write, .min = 1, .max = 4};
 
-/* ---- general-purpose events ---- */
-
 static uint64_t gpe_read(struct dev *d, struct region *r, uint64_t offset, unsigned size)
 {
-	const struct piix4_pm *s = to_pm(d);
-
-	return offset < GPE_BYTES ? s->hw.gpe_sts[offset] : s->hw.gpe_en[offset - GPE_BYTES];
+	return acpi_gpe_read(&to_pm(d)->acpi, (unsigned)offset);
 }
 
 static void gpe_write(
 	struct dev *d, struct region *r, uint64_t offset, unsigned size, uint64_t value)
 {
-	struct piix4_pm *s = to_pm(d);
-
-	if (offset < GPE_BYTES)
-		s->hw.gpe_sts[offset] &= (uint8_t)~value;
-	else
-		s->hw.gpe_en[offset - GPE_BYTES] = (uint8_t)value;
-	update_sci(s);
+	acpi_gpe_write(&to_pm(d)->acpi, (unsigned)offset, (uint8_t)value);
 }
 
 static const struct region_ops gpe_region_ops = {
 	.read = gpe_read, .write = gpe_write, .min = 1, .max = 1};
 
-void piix4_pm_gpe(struct dev *d, unsigned n)
-{
-	struct piix4_pm *s = to_pm(d);
-
-	dev_lock(d);
-	s->hw.gpe_sts[n / 8 % GPE_BYTES] |= (uint8_t)(1u << n % 8);
-	update_sci(s);
-	dev_unlock(d);
-}
-
-void piix4_pm_power_button(struct dev *d)
-{
-	struct piix4_pm *s = to_pm(d);
-
-	dev_lock(d);
-	s->hw.sts |= STS_PWRBTN;
-	update_sci(s);
-	dev_unlock(d);
-}
-
-/* ---- SMBus host controller, chapter 11 ---- */
-
 static uint64_t smb_read(struct dev *d, struct region *r, uint64_t offset, unsigned size)
 {
-	return offset < SMB_REGS ? to_pm(d)->hw.smb[offset] : 0;
+	return smbus_read(&to_pm(d)->smbus, (unsigned)offset);
 }
 
 static void smb_write(
 	struct dev *d, struct region *r, uint64_t offset, unsigned size, uint64_t value)
 {
-	uint8_t *smb = to_pm(d)->hw.smb;
-
-	if (offset >= SMB_REGS)
-		return;
-	if (offset == SMB_STS) {
-		smb[SMB_STS] &= (uint8_t) ~(value & SMB_STS_W1C);
-		return;
-	}
-	smb[offset] = (uint8_t)value;
-	if (offset == SMB_CNT && (value & SMB_CNT_START)) {
-		smb[SMB_CNT] &= (uint8_t)~SMB_CNT_START;
-		smb[SMB_STS] |= SMB_STS_DEV_ERR;
-	}
+	smbus_write(&to_pm(d)->smbus, (unsigned)offset, (uint8_t)value);
 }
 
 static const struct region_ops smb_region_ops = {
 	.read = smb_read, .write = smb_write, .min = 1, .max = 1};
+
+static void on_timer(struct dev *d)
+{
+	acpi_pm_tick(&to_pm(d)->acpi);
+}
+
+/* ---- what the machine asks for ---- */
+
+struct acpi_pm *piix4_pm_acpi(struct dev *d)
+{
+	return &to_pm(d)->acpi;
+}
+
+void piix4_pm_gpe(struct dev *d, unsigned n)
+{
+	acpi_pm_gpe(&to_pm(d)->acpi, n);
+}
+
+void piix4_pm_power_button(struct dev *d)
+{
+	acpi_pm_power_button(&to_pm(d)->acpi);
+}
+
+void piix4_pm_set_spd(struct dev *d, unsigned slot, const uint8_t spd[256])
+{
+	smbus_set_spd(&to_pm(d)->smbus, slot, spd);
+}
 
 /* ---- where the registers are ---- */
 
@@ -325,8 +180,9 @@ static bool realize(struct dev *d, GError **error)
 	if (!pci_dev_init(&s->pci, &pci_ops, &conf, error))
 		return false;
 	init_config(s);
-	s->sci = gsi_source(d->bus->gsi, ACPI_SCI_GSI);
-	dev_timer_init(&s->timer, d, VM_CLOCK_VIRTUAL, on_overflow);
+	acpi_pm_init(&s->acpi, d, GPE_BYTES, on_timer);
+	acpi_pm_set_sci(&s->acpi, gsi_source(d->bus->gsi, ACPI_SCI_GSI));
+	apm_init(&s->apm, d, NULL);
 	region_init_io(&s->pm, d, &pm_region_ops, "pm", BUS_PIO, PM_SIZE);
 	region_init_io(&s->smb, d, &smb_region_ops, "smbus", BUS_PIO, SMB_SIZE);
 	region_init_io(&s->gpe, d, &gpe_region_ops, "gpe0", BUS_PIO, 2 * GPE_BYTES);
@@ -339,9 +195,10 @@ static void reset(struct dev *d, enum reset_kind kind)
 	struct piix4_pm *s = to_pm(d);
 
 	pci_dev_reset(&s->pci);
-	s->hw = (struct pm_hw){.cnt = CNT_SCI_EN, .overflow = next_overflow(now(s))};
+	acpi_pm_reset(&s->acpi);
+	s->smbus.hw = (struct smbus_hw){};
+	s->apm.hw = (struct apm_hw){};
 	update_maps(s);
-	update_sci(s);
 }
 
 static int post_load(struct dev *d)
@@ -349,7 +206,8 @@ static int post_load(struct dev *d)
 	struct piix4_pm *s = to_pm(d);
 
 	update_maps(s);
-	update_sci(s);
+	if (acpi_pm_post_load(&s->acpi) < 0)
+		return -EINVAL;
 	return pci_dev_post_load(&s->pci);
 }
 
@@ -357,32 +215,16 @@ static void unrealize(struct dev *d)
 {
 	struct piix4_pm *s = to_pm(d);
 
-	dev_lock(d);
-	if (s->timer.dev)
-		dev_timer_cancel(&s->timer);
-	dev_unlock(d);
-	irq_set(&s->sci, false);
+	acpi_pm_done(&s->acpi);
+	smbus_done(&s->smbus);
 	pci_dev_done(&s->pci);
 }
 
-static const struct state_field fields[] = {
-	ST_MAX(struct pm_hw, sts, STS_ALL),
-	ST_MAX(struct pm_hw, en, EN_ALL),
-	ST_RANGE(struct pm_hw, cnt, CNT_SCI_EN, CNT_STORED | CNT_SCI_EN),
-	ST_BYTES(struct pm_hw, gpe_sts),
-	ST_BYTES(struct pm_hw, gpe_en),
-	ST_BYTES(struct pm_hw, smb),
-	ST_PAD(struct pm_hw, pad),
-	ST_MAX(struct pm_hw, overflow, INT64_MAX),
-	ST_END,
-};
-
-static const struct state_desc state = {
-	.name = "piix4-pm", .version = 1, .size = sizeof(struct pm_hw), .fields = fields};
-
 static const struct dev_part parts[] = {
 	{&pci_state, offsetof(struct piix4_pm, pci.pci_hw)},
-	{&state, offsetof(struct piix4_pm, hw)},
+	{&acpi_pm_state, offsetof(struct piix4_pm, acpi.hw)},
+	{&smbus_state, offsetof(struct piix4_pm, smbus.hw)},
+	{&apm_state, offsetof(struct piix4_pm, apm.hw)},
 	{},
 };
 

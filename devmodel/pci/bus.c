@@ -84,6 +84,11 @@ struct pci_bus *pci_root_complex_new(
 	return b;
 }
 
+void pci_bus_set_router(struct pci_bus *b, struct irq_sink *router)
+{
+	b->router = router;
+}
+
 static void free_bus(void *p)
 {
 	struct pci_bus *b = p;

@@ -246,6 +246,8 @@ struct pci_bus *pci_bus_new(struct bus *bus, struct irq_sink *router);
 /* The root bus of PCI Express. Pins go to inputs @map(slot, pin), below PCI_ROUTER_INPUTS. */
 struct pci_bus *pci_root_complex_new(
 	struct bus *bus, struct irq_sink *router, unsigned (*map)(unsigned slot, unsigned pin));
+/* The router of a root bus that was made without (NULL): set-up. */
+void pci_bus_set_router(struct pci_bus *b, struct irq_sink *router);
 void pci_bus_free(struct pci_bus *b);
 #define PCI_ROUTER_INPUTS 8
 

@@ -64,11 +64,16 @@ static void free_drives(void *opaque)
 	g_free(drives);
 }
 
-/* ---- bridges ---- */
+/* ---- chipset ---- */
 
-/* Ports are on the root bus of PCI Express only. */
+/* Ports are on the root bus of PCI Express only; the MCH has memory to cover. */
 static void *prepare_chipset(struct rig *r, struct dev *d)
 {
+	const struct mch_memory memory = {
+		.ram = r->ram, .low_end = RIG_RAM, .high_end = 4 * GiB, .smm = true};
+
+	if (d->ops == &mch_ops)
+		mch_set_memory(d, &memory);
 	if (d->ops == &pcie_root_port_ops || d->ops == &pcie_pci_bridge_ops) {
 		rig_make_express(r);
 		to_pci_dev(d)->bus = r->pci;

@@ -103,6 +103,27 @@ static int fake_memory_commit(struct accel *a, const struct accel_slot *slots, s
 	return err;
 }
 
+static int fake_smm_memory_commit(struct accel *a, const struct accel_slot *slots, size_t n)
+{
+	struct fake_accel *f = fake_lock(a);
+
+	g_assert_cmpuint(n, <=, FAKE_SLOTS);
+	memcpy(f->smm_slots, slots, n * sizeof(*slots));
+	f->n_smm_slots = n;
+	fake_unlock(f);
+	return 0;
+}
+
+static int fake_smi(struct accel *a, bool all)
+{
+	struct fake_accel *f = fake_lock(a);
+
+	f->smis++;
+	f->smis_to_all += all;
+	fake_unlock(f);
+	return 0;
+}
+
 static void set_level_locked(struct fake_gsi *g, bool level)
 {
 	g->rises += level && !g->level;
@@ -268,6 +289,8 @@ static const struct accel_ops fake_ops = {
 	.nmi = fake_nmi,
 	.free = fake_free,
 	.memory_commit = fake_memory_commit,
+	.smm_memory_commit = fake_smm_memory_commit,
+	.smi = fake_smi,
 	.gsi_set = fake_gsi_set,
 	.msi_send = fake_msi_send,
 	.gsi_alloc = fake_gsi_alloc,

@@ -2,8 +2,8 @@
 /*
  * fake-accel.h - an accelerator that runs nothing and records everything it is told.
  *
- * Tests look at what came (memory slots, levels, messages, doorbells) and play the guest's part: ring a doorbell, let
- * connected irqfds arrive. Any thread; the recording is locked.
+ * Tests look at what came (memory slots, levels, messages, doorbells) and play the guest's part:
+ * ring a doorbell, let connected irqfds arrive. Any thread; the recording is locked.
  */
 #ifndef TESTS_LIB_FAKE_ACCEL_H
 #define TESTS_LIB_FAKE_ACCEL_H
@@ -31,6 +31,9 @@ struct fake_accel {
 	pthread_mutex_t lock;
 	struct accel_slot slots[FAKE_SLOTS];
 	size_t n_slots;
+	struct accel_slot smm_slots[FAKE_SLOTS];
+	size_t n_smm_slots;
+	unsigned smis, smis_to_all;
 	unsigned memory_commits, route_commits;
 	struct fake_gsi gsi[FAKE_GSIS];
 	struct accel_msi msi[FAKE_MSIS]; /* the first that were sent */
@@ -61,12 +64,15 @@ unsigned fake_accel_msis(struct fake_accel *f);
 struct accel_msi fake_accel_msi(struct fake_accel *f, unsigned i);
 
 /*
- * What the kernel would do by itself: takes the signals of connected irqfds (a message for a route, a pulse for a pin) and
- * finishes a pause.
+ * What the kernel would do by itself: takes the signals of connected irqfds (a message for a route,
+ * a pulse for a pin) and finishes a pause.
  */
 void fake_accel_poll(struct fake_accel *f);
 
-/* The guest writes: signals the matching doorbell and returns true, or false where the write would exit. */
+/*
+ * The guest writes: signals the matching doorbell and returns true, or false where the write would
+ * exit.
+ */
 bool fake_accel_doorbell(
 	struct fake_accel *f, bool pio, uint64_t addr, unsigned size, uint64_t value);
 
