@@ -19,15 +19,10 @@
 #include <pthread.h>
 #include <time.h>
 
-#include "base/fence.h"
-
-/* A thread's record; count is written by its thread and read by all, so it has a cache line of its own. */
 struct qs_thread {
-	_Alignas(64) uint64_t count; /* atomic */
-	unsigned nesting;
+	struct qs_reader *reader;
 	unsigned registrations;
-	bool cheap_fence; /* fence_init() */
-	uint64_t seen;    /* lock: count when the grace period began */
+	uint64_t seen; /* lock: count when the grace period began */
 	struct qs_thread *next;
 };
 
@@ -51,13 +46,15 @@ static struct {
 	.last = &qs.fresh,
 };
 
+__thread struct qs_reader qs_self;
 static __thread struct qs_thread self;
 
 void qs_thread_init(void)
 {
 	if (self.registrations++)
 		return;
-	self.cheap_fence = fence_init();
+	self.reader = &qs_self;
+	qs_self.cheap_fence = fence_init();
 	pthread_mutex_lock(&qs.lock);
 	self.seen = 0;
 	self.next = qs.threads;
@@ -69,7 +66,7 @@ void qs_thread_done(void)
 {
 	struct qs_thread **p = &qs.threads;
 
-	g_assert(self.registrations && !self.nesting);
+	g_assert(self.registrations && !qs_self.nesting);
 	if (--self.registrations)
 		return;
 	pthread_mutex_lock(&qs.lock);
@@ -77,29 +74,20 @@ void qs_thread_done(void)
 		p = &(*p)->next;
 	*p = self.next;
 	pthread_mutex_unlock(&qs.lock);
+	qs_self.cheap_fence = false;
 }
 
-__access_path(2) void qs_enter(void)
+void qs_enter_slow(void)
 {
-	if (self.nesting++)
-		return;
 	g_assert(self.registrations);
-	__atomic_store_n(&self.count, self.count + 1, __ATOMIC_RELAXED);
-	fence_light(self.cheap_fence);
-}
-
-__access_path(2) void qs_leave(void)
-{
-	g_assert(self.nesting);
-	if (--self.nesting == 0)
-		__atomic_store_n(&self.count, self.count + 1, __ATOMIC_RELEASE);
+	fence_light(false);
 }
 
 /* ---- grace periods ---- */
 
 static uint64_t count_of(const struct qs_thread *t)
 {
-	return __atomic_load_n(&t->count, __ATOMIC_ACQUIRE);
+	return __atomic_load_n(&t->reader->count, __ATOMIC_ACQUIRE);
 }
 
 static bool are_others_locked(void)
@@ -183,7 +171,7 @@ void qs_defer(void *ptr, void (*fn)(void *ptr))
 
 	*d = (struct deferred){.ptr = ptr, .fn = fn};
 	pthread_mutex_lock(&qs.lock);
-	if (!self.nesting)
+	if (!qs_self.nesting)
 		advance_locked(0);
 	*qs.last = d;
 	qs.last = &d->next;
@@ -198,7 +186,7 @@ void qs_flush(void)
 	static const struct timespec nap = {.tv_nsec = 20 * NSEC_PER_USEC};
 	uint64_t target;
 
-	g_assert(!self.nesting);
+	g_assert(!qs_self.nesting);
 	pthread_mutex_lock(&qs.lock);
 	/* One that is under way may have begun before what was deferred last. */
 	target = qs.begun + 1;

@@ -31,7 +31,7 @@ PORTS = {  # registers that answer from memory
     "exits.port_i8042": 0x64,
 }
 
-SHORT, LONG = 500, 2500  # requests
+SHORT, LONG = 1000, 21000  # requests; enough that what a program does besides is lost in them
 DEPTHS = (1, 32)
 
 

@@ -22,6 +22,7 @@ struct range {
 	uint64_t (*read)(struct dev *d, struct region *r, uint64_t offset, unsigned size);
 	void (*write)(
 		struct dev *d, struct region *r, uint64_t offset, unsigned size, uint64_t value);
+	uint16_t sizes; /* bit n: accesses of n bytes fit */
 	uint8_t min, max;
 	bool unlocked, misaligned;
 };
@@ -49,6 +50,8 @@ static struct range range_of(const struct flat *f)
 		g.write = r->ops->write;
 		g.min = r->ops->min;
 		g.max = r->ops->max;
+		for (unsigned size = MAX(g.min, 1u); size <= g.max; size *= 2)
+			g.sizes |= (uint16_t)(1u << size);
 		g.unlocked = r->ops->unlocked;
 		g.misaligned = r->ops->misaligned;
 	}
@@ -134,8 +137,8 @@ static const struct range *find(struct bus *b, enum bus_space space, uint64_t ad
 /* True when the handler takes the access as it is. */
 static bool fits(const struct range *g, uint64_t addr, unsigned size)
 {
-	return size >= g->min && size <= g->max && is_power_of_2(size) &&
-	       (!((addr - g->base) & (size - 1)) || g->misaligned) && size - 1 <= g->last - addr;
+	return g->sizes >> size & 1 && (!((addr - g->base) & (size - 1)) || g->misaligned) &&
+	       size - 1 <= g->last - addr;
 }
 
 /* ---- handlers ---- */

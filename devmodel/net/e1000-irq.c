@@ -119,10 +119,10 @@ static void update_vectors(struct e1000_core *c)
 		}
 		if (h->sent & cause || !send_vector(c, i))
 			continue;
-		h->sent |= cause;
 		h->icr &= ~(h->eiac & cause);
 		if (h->ctrl_ext & CTRL_EXT_EIAME)
 			h->ims &= ~(h->iam & cause);
+		h->sent |= h->icr & h->ims & cause;
 	}
 }
 

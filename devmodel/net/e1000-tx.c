@@ -139,12 +139,12 @@ static void begin_extended(
 
 	p->ip = (struct packet_csum){popts & POPTS_IXSM, x->ipcss, x->ipcso, x->ipcse};
 	p->l4 = (struct packet_csum){(popts & POPTS_TXSM) != 0, x->tucss, x->tucso, x->tucse};
+	p->tcp = x->command & TUCMD_TCP;
 	if (!tse || !x->mss)
 		return;
 	p->mss = x->mss;
 	p->header = x->header;
 	p->ip6 = !(x->command & TUCMD_IP);
-	p->tcp = x->command & TUCMD_TCP;
 	p->l3_offset = x->ipcss;
 	p->l4_offset = x->tucss;
 }
@@ -155,6 +155,7 @@ static void begin_legacy(const struct tx_desc *t, struct packet *p)
 	p->l4 = (struct packet_csum){.wanted = command_of(t) & TXD_IC,
 		.start = (uint8_t)(t->upper >> 8),
 		.at = (uint8_t)(t->command >> 16)};
+	p->tcp = true; /* whatever it is, no sum is avoided */
 }
 
 /* The descriptor's bytes behind those that are there. False: too many, or no memory. */

@@ -2,15 +2,19 @@
 /* The 82574L: PCI Express, two queues each way, MSI-X with five vectors, receive-side scaling; BM PHY. */
 #include "devmodel/net/e1000.h"
 #include "devmodel/net/net-devices.h"
+#include "devmodel/pci/express.h"
 
 /* 82574 section 9.2.4. */
-#define BAR_MEM    0
-#define BAR_IO     2 /* 1: flash, not there */
-#define BAR_MSIX   3
-#define IO_SIZE    32
-#define MSIX_SIZE  (16 * KiB)
-#define MSIX_TABLE 0x0000
-#define MSIX_PBA   0x2000
+#define BAR_MEM     0
+#define BAR_IO      2 /* 1: flash, not there */
+#define BAR_MSIX    3
+#define IO_SIZE     32
+#define MSIX_SIZE   (16 * KiB)
+#define MSIX_TABLE  0x0000
+#define MSIX_PBA    0x2000
+#define CAP_POWER   0x01   /* PCI Power Management 1.2 */
+#define POWER_PMC   0x0002 /* version; D0 and D3 */
+#define POWER_STATE 0x03
 
 /* 82574 section 6.1. Words 0 to 2 are the address, 0x3f the checksum. */
 static const uint16_t nvm[EEPROM_WORDS] = {
@@ -48,19 +52,41 @@ void e1000e_set_backend(struct dev *d, struct net *net)
 	to_e1000(d)->nic.net = net;
 }
 
-static bool init_vectors(struct e1000e *e, GError **error)
+/* The serial number is the address with FFFEh in the middle, 82574 section 9.4. */
+static uint64_t serial(const uint8_t *mac)
+{
+	return (uint64_t)mac[0] << 56 | (uint64_t)mac[1] << 48 | (uint64_t)mac[2] << 40 |
+	       UINT64_C(0xfffe) << 24 | (uint64_t)mac[3] << 16 | (uint64_t)mac[4] << 8 | mac[5];
+}
+
+/* Power states are stored, and mean nothing. */
+static int init_power(struct pci_dev *p)
+{
+	int at = pci_cap_add(p, CAP_POWER, 8);
+
+	if (at < 0)
+		return at;
+	pci_set16(p, (unsigned)at + 2, POWER_PMC);
+	p->wmask[at + 4] = POWER_STATE;
+	return 0;
+}
+
+static int init_capabilities(struct e1000e *e)
 {
 	struct pci_dev *p = &e->core.pci;
-	int err;
+	int err = init_power(p);
 
-	region_init_io(&e->msix, &p->dev, NULL, "msix", BUS_MMIO, MSIX_SIZE);
-	pci_bar_init(p, BAR_MSIX, &e->msix, false, false);
-	err = pci_msi_init(p, 1);
+	if (!err)
+		err = pci_msi_init(p, 1);
 	if (!err)
 		err = pci_msix_init(p, ICR_VECTORS, BAR_MSIX, MSIX_TABLE, MSIX_PBA);
-	if (err < 0)
-		return err_set_errno(error, -err, "device %s: interrupts", p->dev.id);
-	return true;
+	if (!err)
+		err = pci_exp_init(p, PCI_EXP_ENDPOINT);
+	if (err > 0)
+		err = pci_aer_init(p);
+	if (!err && p->cfg_size > PCI_CFG_CONVENTIONAL)
+		err = pci_serial_init(p, serial(e->core.mac));
+	return err;
 }
 
 static bool realize(struct dev *d, GError **error)
@@ -73,13 +99,20 @@ static bool realize(struct dev *d, GError **error)
 		.revision = 0,
 		.pin = 1};
 	struct e1000_core *c = to_e1000(d);
+	struct e1000e *e = container_of(c, struct e1000e, core);
+	int err;
 
 	if (!pci_dev_init(&c->pci, &e1000_pci_ops, &conf, error) ||
 		!e1000_init(c, &model, IO_SIZE, error))
 		return false;
 	pci_bar_init(&c->pci, BAR_MEM, &c->mem, false, false);
 	pci_bar_init(&c->pci, BAR_IO, &c->io, false, false);
-	return init_vectors(container_of(c, struct e1000e, core), error);
+	region_init_io(&e->msix, d, NULL, "msix", BUS_MMIO, MSIX_SIZE);
+	pci_bar_init(&c->pci, BAR_MSIX, &e->msix, false, false);
+	err = init_capabilities(e);
+	if (err < 0)
+		return err_set_errno(error, -err, "device %s: capabilities", d->id);
+	return true;
 }
 
 static const struct prop props[] = {

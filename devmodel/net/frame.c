@@ -240,18 +240,19 @@ static void put_csum(uint8_t *at, uint32_t sum, bool udp)
 	put_be16(at, !v && udp ? 0xffff : v);
 }
 
-static void insert_csum(uint8_t *data, uint32_t size, const struct packet_csum *c)
+static void insert_csum(uint8_t *data, uint32_t size, const struct packet_csum *c, bool udp)
 {
+	uint32_t n = csum_end(c, size) - c->start;
+
 	if (c->wanted)
-		put_csum(data + c->at, csum_add(0, data + c->start, csum_end(c, size) - c->start),
-			false);
+		put_csum(data + c->at, csum_add(0, data + c->start, n), udp);
 }
 
 void packet_sum(struct packet *p, bool l4)
 {
-	insert_csum(p->data, p->size, &p->ip);
+	insert_csum(p->data, p->size, &p->ip, false);
 	if (l4)
-		insert_csum(p->data, p->size, &p->l4);
+		insert_csum(p->data, p->size, &p->l4, !p->tcp);
 }
 
 /* Lengths of the frame that @header begins, @size bytes in all; @i counts them. */
@@ -300,7 +301,7 @@ void packet_segment(const struct packet *p, unsigned i, uint8_t *header, uint32_
 	put_lengths(p, header, p->header + n, i);
 	if (p->tcp)
 		put_tcp(p, header, i);
-	insert_csum(header, p->header, &p->ip);
+	insert_csum(header, p->header, &p->ip, false);
 	if (p->l4.wanted)
 		put_csum(header + p->l4.at, segment_l4_sum(p, header, p->data + payload, n),
 			!p->tcp);
@@ -315,7 +316,7 @@ bool packet_prepare_tso(struct packet *p)
 	if (p->size - p->l3_offset > UINT16_MAX)
 		return false;
 	put_lengths(p, p->data, p->size, 0);
-	insert_csum(p->data, p->header, &p->ip);
+	insert_csum(p->data, p->header, &p->ip, false);
 	put_be16(at, csum_fold((uint32_t)get_be16(at) + p->size - p->l4_offset));
 	return true;
 }

@@ -97,10 +97,11 @@ struct packet {
 	bool has_vlan; /* put vlan (a TCI) behind the addresses */
 	uint16_t vlan;
 	struct packet_csum ip, l4;
+	bool tcp; /* l4 is that of TCP; otherwise of UDP, where 0 would mean that there is none */
+	/* with mss: */
 	uint16_t mss, header;
-	bool ip6,
-		tcp; /* with mss: which headers are at l3_offset and l4_offset; otherwise IPv4, UDP */
 	uint16_t l3_offset, l4_offset;
+	bool ip6; /* else IPv4 */
 };
 
 /* False: what is wanted lies outside the packet, and nobody can do it. */

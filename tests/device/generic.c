@@ -92,6 +92,7 @@ static void *plug_network(struct rig *r, struct dev *d)
 	} setters[] = {
 		{&e1000_ops, e1000_set_backend},
 		{&e1000e_ops, e1000e_set_backend},
+		{&rtl8139_ops, rtl8139_set_backend},
 	};
 	struct fake_net *f = fake_net_new(1);
 

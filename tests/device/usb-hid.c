@@ -279,7 +279,7 @@ static void saved(gconstpointer driver)
 
 static void add(const char *name, void (*fn)(gconstpointer))
 {
-	static const struct usb_driver_ops *const drivers[] = {&uhci_driver};
+	static const struct usb_driver_ops *const drivers[] = {&uhci_driver, &xhci_driver};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(drivers); i++) {
 		g_autofree char *path = g_strdup_printf("/usb-hid/%s/%s", drivers[i]->name, name);

@@ -43,6 +43,7 @@ static void disk_init(struct disk *d, const void *driver)
 
 static void disk_done(struct disk *d)
 {
+	rig_poll(d->u.r);
 	dev_free(d->dev);
 	fake_blk_free(d->blk);
 	usb_driver_done(&d->u);
@@ -449,7 +450,7 @@ static void no_disk(void)
 
 static void add(const char *name, void (*fn)(gconstpointer))
 {
-	static const struct usb_driver_ops *const drivers[] = {&uhci_driver};
+	static const struct usb_driver_ops *const drivers[] = {&uhci_driver, &xhci_driver};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(drivers); i++) {
 		g_autofree char *path = g_strdup_printf(

@@ -128,7 +128,8 @@ bool kvm_cpuid_apply(struct kvm *k, GError **error)
 	host->nent = MAX_ENTRIES - 6;
 	err = kvm_ioctl(k->dev_fd, KVM_GET_SUPPORTED_CPUID, host);
 	if (err < 0)
-		return err_set_errno(error, -err, "KVM does not tell what CPUID it can offer");
+		return kvm_step_failed(
+			&k->accel, error, -err, "KVM does not tell what CPUID it can offer");
 	add_topology_levels(host, 0x0b);
 	add_topology_levels(host, 0x1f);
 	for (unsigned i = 0; i < k->n_vcpus; i++) {
@@ -137,7 +138,8 @@ bool kvm_cpuid_apply(struct kvm *k, GError **error)
 			fit(&own->entries[n], &k->cpus, accel_apic_id(&k->cpus, i), deadline);
 		err = kvm_ioctl(k->vcpus[i].fd, KVM_SET_CPUID2, own);
 		if (err < 0)
-			return err_set_errno(error, -err, "KVM refuses the CPUID of vCPU %u", i);
+			return kvm_step_failed(
+				&k->accel, error, -err, "KVM refuses the CPUID of vCPU %u", i);
 	}
 	return true;
 }

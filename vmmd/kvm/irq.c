@@ -74,15 +74,17 @@ bool kvm_irqchip_create(struct accel *a, GError **error)
 
 	err = kvm_ioctl(k->vm_fd, KVM_CREATE_IRQCHIP, NULL);
 	if (err < 0)
-		return err_set_errno(error, -err, "KVM cannot create its interrupt controllers");
+		return kvm_step_failed(
+			&k->accel, error, -err, "KVM cannot create its interrupt controllers");
 	if (k->conf.pit) {
 		err = kvm_ioctl(k->vm_fd, KVM_CREATE_PIT2, &pit);
 		if (err < 0)
-			return err_set_errno(error, -err, "KVM cannot create its interval timer");
+			return kvm_step_failed(
+				&k->accel, error, -err, "KVM cannot create its interval timer");
 	}
 	err = commit_locked(k);
 	if (err < 0)
-		return err_set_errno(error, -err, "KVM refuses the interrupt routes");
+		return kvm_step_failed(&k->accel, error, -err, "KVM refuses the interrupt routes");
 	return true;
 }
 

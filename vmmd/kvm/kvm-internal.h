@@ -2,7 +2,8 @@
 /*
  * kvm-internal.h - what the files of this folder share.
  *
- *	kvm.c	   open, capabilities, the accel_ops table
+ *	kvm.c	   open, the accel_ops table
+ *	capabilities.c what is needed of the kernel
  *	memory.c   memory slots, dirty log
  *	irq.c	   interrupt controllers, routes, irqfd, ioeventfd
  *	cpuid.c	   what the guest sees of the processor
@@ -83,7 +84,11 @@ struct kvm {
 /* ioctl that returns -errno. */
 int kvm_ioctl(int fd, unsigned long request, const void *arg);
 
+/* False and an error that names what is missing, of what nothing else would miss in time. */
+bool kvm_capabilities_check(const struct kvm *k, GError **error);
 int kvm_memory_commit(struct accel *a, const struct accel_slot *slots, size_t n);
+/* Gives back what slots refer to; the VM is gone. */
+void kvm_memory_done(struct kvm *k);
 int kvm_dirty_log(struct accel *a, bool on);
 int kvm_dirty_sync(struct accel *a);
 

@@ -58,13 +58,6 @@ static int open_device(GError **error)
 	return -1;
 }
 
-/*
- * The youngest of what every machine of ours needs, of Linux 4.11: a kernel that has it has read-only memory, routes, irqfds and
- * doorbells of any width too, and each question is a system call of every start. Interrupt controllers and timer can be left out of
- * a kernel: kvm_irqchip_create() finds that out.
- */
-#define YOUNGEST_NEEDED KVM_CAP_IMMEDIATE_EXIT
-
 static bool check_device(struct kvm *k, GError **error)
 {
 	int version = ioctl(k->dev_fd, KVM_GET_API_VERSION, 0);
@@ -74,10 +67,7 @@ static bool check_device(struct kvm *k, GError **error)
 	if (version != KVM_API_VERSION)
 		return err_set(error, VMMD_ERROR_UNSUPPORTED,
 			"KVM has API version %d, %d is needed", version, KVM_API_VERSION);
-	if (ioctl(k->dev_fd, KVM_CHECK_EXTENSION, YOUNGEST_NEEDED) <= 0)
-		return err_set(error, VMMD_ERROR_UNSUPPORTED,
-			"this kernel's KVM lacks KVM_CAP_IMMEDIATE_EXIT: Linux 4.11 is needed");
-	return true;
+	return kvm_capabilities_check(k, error);
 }
 
 static bool create_vm(struct kvm *k, GError **error)
@@ -104,7 +94,8 @@ static bool create_vm(struct kvm *k, GError **error)
 	if (!err && ioctl(k->vm_fd, KVM_SET_TSS_ADDR, identity_map + 0x1000) < 0)
 		err = -errno;
 	if (err < 0)
-		return err_set_errno(error, -err, "KVM refuses the place of its real-mode pages");
+		return kvm_step_failed(
+			&k->accel, error, -err, "KVM refuses the place of its real-mode pages");
 	return true;
 }
 
@@ -115,6 +106,7 @@ static void kvm_free(struct accel *a)
 	kvm_vcpus_free(k);
 	kvm_irq_done(k);
 	fd_close(&k->vm_fd);
+	kvm_memory_done(k);
 	fd_close(&k->dev_fd);
 	pthread_mutex_destroy(&k->lock);
 	pthread_cond_destroy(&k->go);

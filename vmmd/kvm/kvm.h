@@ -26,6 +26,13 @@ struct kvm_conf {
  */
 struct accel *kvm_new(const struct kvm_conf *conf, GError **error);
 
+/*
+ * Sets @error for a step of the set-up of @a, from kvm_new(), that failed with @err, a positive errno: names the capabilities that
+ * are missing (VMMD_ERROR_UNSUPPORTED), else says what failed as err_set_errno() does. Returns false. Main thread, before its
+ * system call filter.
+ */
+bool kvm_step_failed(struct accel *a, GError **error, int err, const char *fmt, ...) __printf(4, 5);
+
 /* True when no processor here has VT-x or AMD-V: CPL 0 code then runs about a thousand times slower than CPL 3. */
 bool kvm_is_software(void);
 

@@ -116,6 +116,14 @@ int kvm_memory_commit(struct accel *a, const struct accel_slot *slots, size_t n)
 	return err;
 }
 
+void kvm_memory_done(struct kvm *k)
+{
+	for (unsigned id = 0; id < KVM_MAX_SLOTS; id++) {
+		if (k->slots[id].used)
+			gmem_block_unref(k->slots[id].slot.block);
+	}
+}
+
 int kvm_dirty_log(struct accel *a, bool on)
 {
 	struct kvm *k = to_kvm(a);

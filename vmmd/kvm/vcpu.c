@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -35,43 +36,54 @@ static void count_exit(struct vcpu *c, enum kvm_exit e)
 	__atomic_store_n(&c->exits[e], c->exits[e] + 1, __ATOMIC_RELAXED);
 }
 
-static uint64_t load_le(const uint8_t *p, unsigned size)
+/*
+ * The bytes of a port access, in the page that KVM shares: eight can be moved whatever the size, the bus and KVM take as many
+ * as count.
+ */
+static void port_access(struct vcpu *c, const struct kvm_run *run, uint8_t *data)
 {
-	switch (size) {
-	case 1: return *p;
-	case 2: return *(const uint16_t *)p;
-	case 4: return *(const uint32_t *)p;
-	default: return *(const uint64_t *)p;
+	uint64_t v;
+
+	if (run->io.direction == KVM_EXIT_IO_OUT) {
+		memcpy(&v, data, sizeof(v));
+		bus_write(c->bus, BUS_PIO, run->io.port, run->io.size, v);
+	} else {
+		v = bus_read(c->bus, BUS_PIO, run->io.port, run->io.size);
+		memcpy(data, &v, sizeof(v));
 	}
 }
 
-static void store_le(uint8_t *p, unsigned size, uint64_t v)
+/* INS and OUTS: bytes beside the one that is moved are others'. */
+static __attribute__((noinline, cold)) void port_string(
+	struct vcpu *c, const struct kvm_run *run, uint8_t *data)
 {
-	switch (size) {
-	case 1: *p = (uint8_t)v; break;
-	case 2: *(uint16_t *)p = (uint16_t)v; break;
-	case 4: *(uint32_t *)p = (uint32_t)v; break;
-	default: *(uint64_t *)p = v;
+	unsigned size = run->io.size;
+
+	for (uint32_t i = 0; i < run->io.count; i++, data += size) {
+		uint64_t v = 0;
+
+		if (run->io.direction == KVM_EXIT_IO_OUT) {
+			memcpy(&v, data, size);
+			bus_write(c->bus, BUS_PIO, run->io.port, size, v);
+		} else {
+			v = bus_read(c->bus, BUS_PIO, run->io.port, size);
+			memcpy(data, &v, size);
+		}
 	}
 }
 
-/* count is above 1 for string instructions. */
 static void handle_io(struct vcpu *c, struct kvm_run *run)
 {
 	uint8_t *data = (uint8_t *)run + run->io.data_offset;
-	struct bus *bus = c->bus;
-	unsigned size = run->io.size;
 
 	count_exit(c, KVM_EXITS_IO);
-	trace_kvm_exit_io(
-		c->index, run->io.port, size, run->io.count, run->io.direction == KVM_EXIT_IO_OUT);
+	trace_kvm_exit_io(c->index, run->io.port, run->io.size, run->io.count,
+		run->io.direction == KVM_EXIT_IO_OUT);
 	qs_enter();
-	for (uint32_t i = 0; i < run->io.count; i++, data += size) {
-		if (run->io.direction == KVM_EXIT_IO_OUT)
-			bus_write(bus, BUS_PIO, run->io.port, size, load_le(data, size));
-		else
-			store_le(data, size, bus_read(bus, BUS_PIO, run->io.port, size));
-	}
+	if (likely(run->io.count == 1))
+		port_access(c, run, data);
+	else
+		port_string(c, run, data);
 	qs_leave();
 }
 
@@ -79,6 +91,7 @@ static void handle_mmio(struct vcpu *c, struct kvm_run *run)
 {
 	struct bus *bus = c->bus;
 	uint8_t *data = run->mmio.data;
+	uint64_t v;
 
 	count_exit(c, KVM_EXITS_MMIO);
 	trace_kvm_exit_mmio(c->index, run->mmio.phys_addr, run->mmio.len, run->mmio.is_write);
@@ -93,11 +106,11 @@ static void handle_mmio(struct vcpu *c, struct kvm_run *run)
 					bus, BUS_MMIO, run->mmio.phys_addr + i, 1);
 		}
 	} else if (run->mmio.is_write) {
-		bus_write(bus, BUS_MMIO, run->mmio.phys_addr, run->mmio.len,
-			load_le(data, run->mmio.len));
+		memcpy(&v, data, sizeof(v));
+		bus_write(bus, BUS_MMIO, run->mmio.phys_addr, run->mmio.len, v);
 	} else {
-		store_le(data, run->mmio.len,
-			bus_read(bus, BUS_MMIO, run->mmio.phys_addr, run->mmio.len));
+		v = bus_read(bus, BUS_MMIO, run->mmio.phys_addr, run->mmio.len);
+		memcpy(data, &v, sizeof(v));
 	}
 	qs_leave();
 }
@@ -345,8 +358,8 @@ static bool vcpu_open(struct kvm *k, struct vcpu *c, GError **error)
 
 	c->fd = ioctl(k->vm_fd, KVM_CREATE_VCPU, (unsigned long)id);
 	if (c->fd < 0)
-		return err_set_errno(
-			error, errno, "KVM cannot create vCPU %u (APIC id %u)", c->index, id);
+		return kvm_step_failed(&k->accel, error, errno,
+			"KVM cannot create vCPU %u (APIC id %u)", c->index, id);
 	c->run = mmap(NULL, (size_t)k->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, c->fd, 0);
 	if (c->run == MAP_FAILED) {
 		c->run = NULL;

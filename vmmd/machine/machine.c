@@ -209,6 +209,9 @@ static bool build(struct machine *m, GError **error)
 		!machine_fill_fw_cfg(m, error))
 		return false;
 	err = bus_commit(m->bus);
+	if (err < 0 && m->spec->accel == SPEC_ACCEL_KVM)
+		return kvm_step_failed(
+			m->accel, error, -err, "KVM refuses the layout of memory or doorbells");
 	if (err < 0)
 		return err_set_errno(error, -err, "the accelerator refuses the layout of memory");
 	return m->accel->ops->irqchip_create(m->accel, error);

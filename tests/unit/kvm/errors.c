@@ -76,10 +76,10 @@ static bool old_api(unsigned long request, unsigned long arg, int *ret)
 	return request == KVM_GET_API_VERSION;
 }
 
-static bool no_immediate_exit(unsigned long request, unsigned long arg, int *ret)
+static bool no_capability(unsigned long request, unsigned long arg, int *ret)
 {
 	*ret = 0;
-	return request == KVM_CHECK_EXTENSION && arg == KVM_CAP_IMMEDIATE_EXIT;
+	return request == KVM_CHECK_EXTENSION;
 }
 
 static bool virtualization_off(unsigned long request, unsigned long arg, int *ret)
@@ -130,8 +130,6 @@ static const struct {
 	{"no-permission", no_permission, NULL, "no permission to open /dev/kvm"},
 	{"not-kvm", not_kvm, NULL, "/dev/kvm does not answer as KVM"},
 	{"old-api", FAULT(old_api, VMMD_ERROR_UNSUPPORTED), "API version 11, 12 is needed"},
-	{"immediate-exit", FAULT(no_immediate_exit, VMMD_ERROR_UNSUPPORTED),
-		"lacks KVM_CAP_IMMEDIATE_EXIT"},
 	{"off", FAULT(virtualization_off, VMMD_ERROR_UNSUPPORTED), "VT-x or AMD-V is off"},
 	{"taken", FAULT(virtualization_taken, VMMD_ERROR_UNSUPPORTED),
 		"taken by another hypervisor"},
@@ -153,15 +151,109 @@ static void test_case(const void *opaque)
 	g_free(child.output);
 }
 
-/* ---- later failures ---- */
+/* ---- missing capabilities ---- */
 
-static unsigned long refused;
+#define NONE UINT32_MAX
+
+/* A request that fails, a capability that is not there. */
+static unsigned long refused = NONE, lacking = NONE;
 
 static bool refuse(unsigned long request, unsigned long arg, int *ret)
 {
-	*ret = -EINVAL;
-	return request == refused;
+	bool asked = request == KVM_CHECK_EXTENSION && arg == lacking;
+
+	*ret = asked ? 0 : -EINVAL;
+	return asked || request == refused;
 }
+
+/* The error of a set-up in which @request fails on a kernel without @capability. */
+static GError *set_up_lacking(unsigned long request, unsigned long capability)
+{
+	const struct accel_cpus cpus = {2, 1, 2, 1};
+	struct kvm_conf conf = {
+		.fd = -1, .loop = loop_new("main", NULL), .irqchip = true, .pit = true};
+	GError *error = NULL;
+	struct accel *a;
+
+	refused = request;
+	lacking = capability;
+	spy.answer = refuse;
+	a = kvm_new(&conf, &error);
+	if (a) {
+		g_assert_false(a->ops->irqchip_create(a, &error) &&
+			       a->ops->vcpus_create(a, &cpus, NULL, &error));
+		a->ops->free(a);
+	}
+	spy.answer = NULL;
+	refused = lacking = NONE;
+	loop_free(conf.loop);
+	g_assert_nonnull(error);
+	g_test_message("%s", error->message);
+	return error;
+}
+
+/* What would be missed too late is asked for; what fails a step of the set-up is named then, with those who need it. */
+static void test_capabilities(void)
+{
+	static const struct {
+		unsigned long capability, refused;
+		const char *words;
+	} kernels[] = {
+		{KVM_CAP_IMMEDIATE_EXIT, NONE, "KVM_CAP_IMMEDIATE_EXIT (to stop a vCPU)"},
+		{KVM_CAP_IRQFD, NONE, "KVM_CAP_IRQFD (for interrupts"},
+		{KVM_CAP_SET_TSS_ADDR, KVM_SET_TSS_ADDR, "KVM_CAP_SET_TSS_ADDR (for real mode"},
+		{KVM_CAP_IRQCHIP, KVM_CREATE_IRQCHIP, "KVM_CAP_IRQCHIP (for the interrupt"},
+		{KVM_CAP_PIT2, KVM_CREATE_PIT2, "KVM_CAP_PIT2 (for the interval timer)"},
+		{KVM_CAP_IRQ_ROUTING, KVM_SET_GSI_ROUTING, "KVM_CAP_IRQ_ROUTING (for interrupts"},
+		{KVM_CAP_EXT_CPUID, KVM_GET_SUPPORTED_CPUID, "KVM_CAP_EXT_CPUID (for the"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(kernels); i++) {
+		g_autoptr(GError) error = set_up_lacking(kernels[i].refused, kernels[i].capability);
+
+		g_assert_error(error, VMMD_ERROR, VMMD_ERROR_UNSUPPORTED);
+		g_assert_nonnull(strstr(error->message, kernels[i].words));
+		/* It alone is named. */
+		g_assert_true(strstr(error->message, "KVM_CAP_") ==
+			      g_strrstr(error->message, "KVM_CAP_"));
+	}
+}
+
+/* For steps that are others', like the layout of memory. */
+static void test_capabilities_later(void)
+{
+	const struct kvm_conf conf = {.fd = -1, .irqchip = true};
+	g_autoptr(GError) error = NULL, other = NULL;
+	struct accel *a = kvm_new(&conf, &error);
+
+	g_assert_no_error(error);
+	lacking = KVM_CAP_READONLY_MEM;
+	spy.answer = refuse;
+	g_assert_false(kvm_step_failed(a, &error, EINVAL, "ROM %u", 7));
+	lacking = NONE;
+	g_assert_false(kvm_step_failed(a, &other, EINVAL, "ROM %u", 7));
+	spy.answer = NULL;
+	g_assert_error(error, VMMD_ERROR, VMMD_ERROR_UNSUPPORTED);
+	g_assert_nonnull(strstr(error->message, "KVM_CAP_READONLY_MEM (for firmware in ROM)"));
+	g_assert_error(other, VMMD_ERROR, VMMD_ERROR_HOST);
+	g_assert_cmpstr(other->message, ==, "ROM 7: Invalid argument");
+	a->ops->free(a);
+}
+
+/* A kernel that lacks more than one: all are named at once. */
+static void test_capabilities_all(void)
+{
+	g_autoptr(GError) error = NULL;
+
+	spy.answer = no_capability;
+	g_assert_null(kvm_new(&(struct kvm_conf){.fd = -1, .irqchip = true}, &error));
+	spy.answer = NULL;
+	g_assert_error(error, VMMD_ERROR, VMMD_ERROR_UNSUPPORTED);
+	g_assert_nonnull(strstr(error->message, "KVM_CAP_IMMEDIATE_EXIT ("));
+	g_assert_nonnull(strstr(error->message, ", KVM_CAP_XSAVE ("));
+}
+
+/* ---- later failures ---- */
 
 /* Set-up that fails half way: an error with its words, and everything is given back. */
 static void test_setup(void)
@@ -177,25 +269,12 @@ static void test_setup(void)
 		{KVM_GET_SUPPORTED_CPUID, "CPUID"},
 		{KVM_SET_CPUID2, "CPUID of vCPU 0"},
 	};
-	const struct accel_cpus cpus = {2, 1, 2, 1};
 
 	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
-		struct kvm_conf conf = {
-			.fd = -1, .loop = loop_new("main", NULL), .irqchip = true, .pit = true};
-		struct accel *a = kvm_new(&conf, NULL);
-		g_autoptr(GError) error = NULL;
+		g_autoptr(GError) error = set_up_lacking(steps[i].request, NONE);
 
-		g_assert_nonnull(a);
-		refused = steps[i].request;
-		spy.answer = refuse;
-		g_assert_false(a->ops->irqchip_create(a, &error) &&
-			       a->ops->vcpus_create(a, &cpus, NULL, &error));
-		spy.answer = NULL;
-		g_assert_nonnull(error);
-		g_test_message("%s", error->message);
+		g_assert_error(error, VMMD_ERROR, VMMD_ERROR_HOST);
 		g_assert_nonnull(strstr(error->message, steps[i].words));
-		a->ops->free(a);
-		loop_free(conf.loop);
 	}
 }
 
@@ -226,6 +305,9 @@ int main(int argc, char **argv)
 
 		g_test_add_data_func(path, GSIZE_TO_POINTER(i), test_case);
 	}
+	g_test_add_func("/kvm/error/capabilities", test_capabilities);
+	g_test_add_func("/kvm/error/capabilities-later", test_capabilities_later);
+	g_test_add_func("/kvm/error/capabilities-all", test_capabilities_all);
 	g_test_add_func("/kvm/error/setup", test_setup);
 	g_test_add_func("/kvm/error/memory", test_memory_refused);
 	return g_test_run();
