@@ -33,7 +33,7 @@ static const struct kind {
 		false, true, NO_OWN},
 	[SPEC_CONTROLLER_UHCI] = {"uhci", 1u << SPEC_DISK_USB, ON_PC | ON_Q35, 1, 2, false, true,
 		{[SPEC_MACHINE_PC] = {1, 2}, [SPEC_MACHINE_Q35] = {-1, -1}}},
-	[SPEC_CONTROLLER_XHCI] = {"xhci", 1u << SPEC_DISK_USB, ON_PC | ON_Q35, 1, 4, false, true,
+	[SPEC_CONTROLLER_XHCI] = {"xhci", 1u << SPEC_DISK_USB, ON_PC | ON_Q35, 1, 15, false, true,
 		NO_OWN},
 	[SPEC_CONTROLLER_FDC] = {"fdc", 1u << SPEC_DISK_FDC, ON_PC | ON_Q35, 0, 2, true, false,
 		NO_OWN},

@@ -70,6 +70,9 @@ struct fw_cfg {
 	struct item items[2][KEYS]; /* lock; generic, architecture's own */
 	struct file_entry files[FW_CFG_MAX_FILES];
 	unsigned n_files;
+	const char *refreshed; /* [c] a file that is brought up to date when it is selected */
+	fw_cfg_refresh_fn *refresh;
+	void *refresh_opaque;
 	struct region ports, dma;
 };
 
@@ -192,10 +195,33 @@ int fw_cfg_replace_file(struct dev *d, const char *name, const void *data, size_
 
 /* ---- selector and data ports ----------------------------------------------------------------- */
 
+void fw_cfg_on_select(struct dev *d, const char *name, fw_cfg_refresh_fn *fn, void *opaque)
+{
+	struct fw_cfg *f = fw_cfg(d);
+
+	dev_lock(d);
+	f->refreshed = name;
+	f->refresh = fn;
+	f->refresh_opaque = opaque;
+	dev_unlock(d);
+}
+
+static void refresh(struct fw_cfg *f, uint16_t key)
+{
+	const struct file_entry *e = f->refreshed ? find_file(f, f->refreshed) : NULL;
+	struct item *it;
+
+	if (!e || be16toh(e->key) != key)
+		return;
+	it = item_at(f, key);
+	f->refresh(f->refresh_opaque, it->data, it->size);
+}
+
 static void select_item(struct fw_cfg *f, uint16_t key)
 {
 	f->hw.key = key;
 	f->hw.offset = 0;
+	refresh(f, key);
 }
 
 /* What is left of the chosen item: at most @n bytes, at *@ret_data. */

@@ -51,6 +51,13 @@ int fw_cfg_add_file(struct dev *d, const char *name, const void *data, size_t n)
 /* A file again, with another content of any size: boot order and tables rebuilt at reset. */
 int fw_cfg_replace_file(struct dev *d, const char *name, const void *data, size_t n);
 
+/*
+ * @fn runs whenever the guest selects the file @name, on its vCPU's thread with the device's lock held, and may change
+ * the content, though not the size: what depends on registers that firmware has programmed since the reset. One file; @name is static. Set-up.
+ */
+typedef void fw_cfg_refresh_fn(void *opaque, uint8_t *data, size_t n);
+void fw_cfg_on_select(struct dev *d, const char *name, fw_cfg_refresh_fn *fn, void *opaque);
+
 /* ---- RTC ---- */
 
 /* A byte of battery-backed memory (memory size, boot order): set-up and reset. */

@@ -6,6 +6,27 @@
 #include "vmmd/machine/acpi-internal.h"
 #include "vmmd/machine/aml.h"
 
+#define PCI_WINDOW_END UINT64_C(0xfec00000)
+
+static void add_window(GByteArray *res, uint64_t first, uint64_t end)
+{
+	/* One without length is none; that it is there keeps the size of the table. */
+	aml_res_mem_window(res, (uint32_t)first, (uint32_t)MAX(first, end), false);
+}
+
+/* What is free for PCI below and above configuration space. */
+static void add_windows(GByteArray *res, const struct acpi_conf *conf)
+{
+	uint64_t ecam_end = conf->ecam + ((uint64_t)conf->ecam_buses << 20);
+
+	if (!conf->ecam_buses) {
+		add_window(res, conf->pci_window_first, PCI_WINDOW_END);
+		return;
+	}
+	add_window(res, conf->pci_window_first, conf->ecam);
+	add_window(res, MAX(conf->pci_window_first, ecam_end), PCI_WINDOW_END);
+}
+
 static void ssdt_pci_resources(GByteArray *out, const struct acpi_conf *conf)
 {
 	g_autoptr(GByteArray) res = g_byte_array_new();
@@ -14,11 +35,11 @@ static void ssdt_pci_resources(GByteArray *out, const struct acpi_conf *conf)
 	aml_res_io(res, 0xcf8, 8);
 	aml_res_io_window(res, 0x0000, 0x0cf7);
 	aml_res_io_window(res, 0x0d00, 0xffff);
-	aml_res_mem_window(res, 0x000a0000, 0x000bffff, true);
-	aml_res_mem_window(res, conf->pci_window_first, conf->pci_window_last, false);
+	aml_res_mem_window(res, 0x000a0000, 0x000c0000, true);
+	add_windows(res, conf);
 	if (conf->pci_window64)
 		aml_res_mem64_window(
-			res, conf->pci_window64, conf->pci_window64 + conf->pci_window64_size - 1);
+			res, conf->pci_window64, conf->pci_window64 + conf->pci_window64_size);
 	aml_name(out, "_CRS");
 	aml_resources(out, res);
 }

@@ -83,6 +83,17 @@ const struct acpi_chipset acpi_pc = {
 	.pirq = pc_pirq,
 };
 
+const struct acpi_chipset acpi_q35 = {
+	.dsdt = dsdt_q35_aml_code,
+	.dsdt_size = sizeof(dsdt_q35_aml_code),
+	.pm_base = ICH9_PM_BASE,
+	.gpe0_base = ICH9_PM_BASE + ICH9_GPE0_OFF,
+	.gpe0_len = 16,
+	.level_irqs = 1u << 5 | 1u << ACPI_SCI_GSI | 1u << 10 | 1u << 11,
+	.pirq = ich9_pirq,
+	.pirq_gsi = 16,
+};
+
 /* The value of Name (@seg, 0xff) in @aml, as iasl writes it: NameOp, the name, BytePrefix (section 20.2). */
 static void set_byte(uint8_t *aml, size_t size, const char *seg, uint8_t value)
 {

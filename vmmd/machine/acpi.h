@@ -37,7 +37,8 @@ struct acpi_conf {
 	struct accel_cpus cpus;
 	unsigned com_ports; /* bit n: COMn+1 */
 	bool pvpanic, fdc;
-	uint32_t pci_window_first, pci_window_last;
+	uint32_t
+		pci_window_first; /* memory of PCI below 4 GiB, up to the IOAPIC and but for ecam */
 	uint64_t pci_window64, pci_window64_size; /* above 4 GiB; 0: none */
 	uint64_t hpet;                            /* its address; 0: none */
 	uint32_t hpet_id;                         /* low half of its capabilities register */

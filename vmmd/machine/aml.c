@@ -228,7 +228,7 @@ void aml_res_io(GByteArray *res, uint16_t base, uint8_t len)
 }
 
 /* Double word address space descriptor, 6.4.3.5.2, read-write. */
-void aml_res_mem_window(GByteArray *res, uint32_t first, uint32_t last, bool cacheable)
+void aml_res_mem_window(GByteArray *res, uint32_t first, uint32_t end, bool cacheable)
 {
 	put_u8(res, 0x87);
 	put_u16(res, 23);
@@ -237,15 +237,15 @@ void aml_res_mem_window(GByteArray *res, uint32_t first, uint32_t last, bool cac
 	put_u8(res, cacheable ? 0x03 : 0x01);
 	put_u32(res, 0);
 	put_u32(res, first);
-	put_u32(res, last);
+	put_u32(res, end == first ? first : end - 1);
 	put_u32(res, 0);
-	put_u32(res, last - first + 1);
+	put_u32(res, end - first);
 }
 
 /* Quad word address space descriptor, 6.4.3.5.1, read-write, prefetchable. */
-void aml_res_mem64_window(GByteArray *res, uint64_t first, uint64_t last)
+void aml_res_mem64_window(GByteArray *res, uint64_t first, uint64_t end)
 {
-	const uint64_t words[] = {0, first, last, 0, last - first + 1};
+	const uint64_t words[] = {0, first, end - 1, 0, end - first};
 
 	put_u8(res, 0x8a);
 	put_u16(res, 43);

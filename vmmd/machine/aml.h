@@ -33,8 +33,9 @@ void aml_resources(GByteArray *out, const GByteArray *res);
 void aml_res_bus(GByteArray *res, uint16_t first, uint16_t last);
 void aml_res_io(GByteArray *res, uint16_t base, uint8_t len);
 void aml_res_io_window(GByteArray *res, uint16_t first, uint16_t last);
-void aml_res_mem_window(GByteArray *res, uint32_t first, uint32_t last, bool cacheable);
-void aml_res_mem64_window(GByteArray *res, uint64_t first, uint64_t last);
+/* From @first up to @end, which may be the same. */
+void aml_res_mem_window(GByteArray *res, uint32_t first, uint32_t end, bool cacheable);
+void aml_res_mem64_window(GByteArray *res, uint64_t first, uint64_t end);
 void aml_res_memory(GByteArray *res, uint32_t base, uint32_t len);
 
 #endif

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/display.h"
+#include "devmodel/chipset/chipset.h"
 #include "devmodel/display/vga.h"
 #include "devmodel/platform/platform.h"
 #include "devmodel/usb/usb-devices.h"
@@ -20,20 +21,20 @@ int machine_take_fd(const struct prop_file *f)
 }
 
 struct dev *machine_new_pci(
-	struct machine *m, const struct dev_ops *ops, const char *id, struct prop_pci addr)
+	struct machine *m, const struct dev_ops *ops, const char *id, struct machine_place place)
 {
 	struct dev *d = dev_new(m->bus, ops, id);
 	struct pci_dev *p = to_pci_dev(d);
 
-	p->bus = m->pci;
-	p->addr = addr;
+	p->bus = place.root_port ? bridge_pci_bus(bus_find_dev(m->bus, place.root_port)) : m->pci;
+	p->addr = place.addr;
 	return d;
 }
 
 struct dev *machine_new_virtio(
-	struct machine *m, const struct dev_ops *ops, const char *id, struct prop_pci addr)
+	struct machine *m, const struct dev_ops *ops, const char *id, struct machine_place place)
 {
-	struct dev *d = machine_new_pci(m, ops, id, addr);
+	struct dev *d = machine_new_pci(m, ops, id, place);
 
 	VIRTIO_PCI(to_pci_dev(d))->loop = m->env.io;
 	return d;
@@ -42,8 +43,9 @@ struct dev *machine_new_virtio(
 struct dev *machine_add_function(struct machine *m, const struct dev_ops *ops, unsigned slot,
 	unsigned function, GError **error)
 {
-	struct prop_pci addr = {.slot = (int8_t)slot, .function = (int8_t)function};
-	struct dev *d = machine_new_pci(m, ops, ops->name, addr);
+	const struct machine_place place = {
+		.addr = {.slot = (int8_t)slot, .function = (int8_t)function}};
+	struct dev *d = machine_new_pci(m, ops, ops->name, place);
 
 	return dev_realize(d, error) ? d : NULL;
 }
@@ -99,7 +101,7 @@ bool machine_set_rom(struct dev *d, const struct prop_file *file, GError **error
 static bool add_display(struct machine *m, size_t i, GError **error)
 {
 	const struct spec_display *s = m->spec->display;
-	struct dev *d = machine_new_pci(m, &vga_ops, "vga", s->addr);
+	struct dev *d = machine_new_pci(m, &vga_ops, "vga", (struct machine_place){NULL, s->addr});
 
 	m->display = display_new("vga");
 	vga_set_display(d, m->display);
@@ -135,7 +137,7 @@ static bool add_console(struct machine *m, size_t i, GError **error)
 		if (!c)
 			return false;
 	}
-	d = machine_new_virtio(m, &virtio_console_pci_ops, s->id, s->addr);
+	d = machine_new_virtio(m, &virtio_console_pci_ops, s->id, PLACE_OF(s));
 	virtio_console_set_backend(d, c);
 	return dev_realize(d, error);
 }
@@ -143,7 +145,7 @@ static bool add_console(struct machine *m, size_t i, GError **error)
 static bool add_rng(struct machine *m, size_t i, GError **error)
 {
 	return dev_realize(
-		machine_new_virtio(m, &virtio_rng_pci_ops, "rng0", m->spec->rng->addr), error);
+		machine_new_virtio(m, &virtio_rng_pci_ops, "rng0", PLACE_OF(m->spec->rng)), error);
 }
 
 static bool set_properties(struct dev *d, char **props, GError **error)
@@ -204,8 +206,8 @@ static bool add_other(struct machine *m, size_t i, GError **error)
 		if (!c)
 			return false;
 	}
-	d = is_virtio(ops) ? machine_new_virtio(m, ops, s->id, s->addr)
-	    : is_pci(ops)  ? machine_new_pci(m, ops, s->id, s->addr)
+	d = is_virtio(ops) ? machine_new_virtio(m, ops, s->id, PLACE_OF(s))
+	    : is_pci(ops)  ? machine_new_pci(m, ops, s->id, PLACE_OF(s))
 			   : dev_new(m->bus, ops, s->id);
 	if (!set_properties(d, s->props, error)) {
 		dev_free(d);
@@ -246,6 +248,7 @@ bool machine_build_devices(struct machine *m, GError **error)
 		size_t n;
 		bool (*add)(struct machine *m, size_t i, GError **error);
 	} all[] = {
+		{"controllers", true, s->n_controllers, machine_add_root_port},
 		{"controllers", true, s->n_controllers, machine_add_controller},
 		{"disks", true, s->n_disks, machine_add_disk},
 		{"nics", true, s->n_nics, machine_add_nic},

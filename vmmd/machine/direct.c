@@ -6,11 +6,14 @@
 #include "vmmd/machine/acpi.h"
 #include "vmmd/machine/machine-internal.h"
 
-/* 82441FX section 3.2.16: read and write enabled for both halves of a PAM register; PAM0 has only its upper half. */
-#define PAM0     0x59
-#define PAM_LAST 0x5f
-#define PAM_RW   0x33
-#define PAM0_RW  0x30
+/*
+ * 82441FX section 3.2.16, 82Q35 section 5.1.14: read and write enabled for both halves of a PAM register; PAM0 has only its
+ * upper half.
+ */
+#define PAM_REGISTERS 7
+#define PAM_RW        0x33
+#define PAM0_RW       0x30
+#define HEADER_TYPE   0x7f
 
 struct windows {
 	uint64_t io, mem; /* next free address */
@@ -59,6 +62,9 @@ static bool place_function(struct machine *m, unsigned devfn, struct windows *w,
 {
 	uint8_t pin = (uint8_t)pci_config_read(m->pci, devfn, PCI_INT_PIN, 1);
 
+	/* Bridges and what is behind them are left to the kernel, which finds them without bus numbers. */
+	if ((pci_config_read(m->pci, devfn, PCI_HEADER_TYPE, 1) & HEADER_TYPE) != 0)
+		return true;
 	for (unsigned bar = 0; bar < PCI_BARS; bar++) {
 		if (!place_bar(m, devfn, &bar, w, error))
 			return false;
@@ -73,10 +79,12 @@ static bool place_function(struct machine *m, unsigned devfn, struct windows *w,
 
 bool machine_direct_setup(struct machine *m, GError **error)
 {
-	struct windows w = {.io = PCI_IO_FIRST, .mem = machine_pci_window(m)};
+	struct windows w = {
+		.io = PCI_IO_FIRST, .mem = MAX(machine_pci_window(m), m->type->direct_mem)};
 
-	for (unsigned pam = PAM0; pam <= PAM_LAST; pam++)
-		pci_config_write(m->pci, PCI_DEVFN(0, 0), pam, 1, pam == PAM0 ? PAM0_RW : PAM_RW);
+	for (unsigned i = 0; i < PAM_REGISTERS; i++)
+		pci_config_write(
+			m->pci, PCI_DEVFN(0, 0), m->type->pam0 + i, 1, i ? PAM_RW : PAM0_RW);
 	for (unsigned devfn = 0; devfn < PCI_SLOTS * PCI_FUNCS; devfn++) {
 		if (pci_bus_dev(m->pci, devfn) && !place_function(m, devfn, &w, error))
 			return false;

@@ -56,7 +56,7 @@ static struct blk *open_disk(struct machine *m, const struct spec_disk *s, GErro
 static bool attach_virtio(
 	struct machine *m, const struct spec_disk *s, struct blk *blk, GError **error)
 {
-	struct dev *d = machine_new_virtio(m, &virtio_blk_pci_ops, s->id, s->addr);
+	struct dev *d = machine_new_virtio(m, &virtio_blk_pci_ops, s->id, PLACE_OF(s));
 
 	virtio_blk_set_backend(d, blk);
 	machine_set_uint(d, "num-queues", s->queues);

@@ -46,6 +46,16 @@ static int add_tables(struct machine *m)
 	return err;
 }
 
+/* Firmware reads the tables after it has placed configuration space. */
+static void refresh_tables(void *opaque, uint8_t *data, size_t n)
+{
+	struct acpi_tables *t = machine_acpi(opaque);
+
+	if (t->tables->len == n)
+		memcpy(data, t->tables->data, n);
+	acpi_free(t);
+}
+
 static int add_smbios(struct machine *m)
 {
 	struct smbios_tables *t = machine_smbios(m, true);
@@ -153,6 +163,7 @@ bool machine_fill_fw_cfg(struct machine *m, GError **error)
 
 	if (err < 0)
 		return err_set_errno(error, -err, "the firmware configuration does not fit");
+	fw_cfg_on_select(m->fw_cfg, ACPI_FILE_TABLES, refresh_tables, m);
 	for (size_t i = 0; i < m->spec->n_fw_cfg; i++) {
 		err = add_user_file(m, m->spec->fw_cfg[i]);
 		if (err < 0)

@@ -41,15 +41,22 @@ struct machine_type {
 	struct prop_pci isa_bridge;
 	/* RAM below 4 GiB ends here at the latest when there are @size bytes of it. */
 	uint64_t (*low_end)(uint64_t size);
+	/* Where configuration space is in memory, as firmware has set it; NULL: nowhere. Any thread. */
+	uint64_t (*ecam)(const struct machine *m);
 	/* Chipset and its fixed devices; m->pci is there afterwards. */
 	bool (*build)(struct machine *m, GError **error);
+	unsigned pam0; /* register of the host bridge: the first of seven that open the BIOS area */
+	uint64_t direct_mem;      /* BARs of a direct boot are not below it */
 	const uint8_t *pirq_irqs; /* the ISA interrupt of each link after a direct boot */
 	/* Interrupt routing and the addresses of the chipset's registers as firmware leaves them: direct boot. */
 	void (*direct)(struct machine *m);
 	void (*power_button)(struct machine *m);
 };
 
-extern const struct machine_type machine_pc;
+extern const struct machine_type machine_pc, machine_q35;
+
+/* System management mode: asked for, or needed by secure firmware. */
+bool machine_has_smm(const struct machine *m);
 
 /* Devices that every machine has, and its serial ports. */
 bool machine_build_board(struct machine *m, GError **error);
@@ -64,18 +71,29 @@ struct chardev *machine_add_chardev(
 	struct machine *m, const char *id, const struct spec_chardev *c, GError **error);
 
 /* The object of the spec with that index; its back-end is the machine's. Errors begin with the key that they are about. */
-bool machine_add_controller(struct machine *m, size_t i, GError **error);
+bool machine_add_root_port(
+	struct machine *m, size_t i, GError **error); /* nothing for other controllers */
+bool machine_add_controller(
+	struct machine *m, size_t i, GError **error); /* nothing for root ports */
 bool machine_add_disk(struct machine *m, size_t i, GError **error);
 bool machine_add_nic(struct machine *m, size_t i, GError **error);
 
 /* The fd of a file of the spec, handed over: the spec does not close it any more. */
 int machine_take_fd(const struct prop_file *f);
 
-/* A function on the root bus, not realized yet. */
+/* Where a function is: behind a root port, or (NULL) on the root bus. */
+struct machine_place {
+	const char *root_port;
+	struct prop_pci addr;
+};
+
+#define PLACE_OF(s) ((struct machine_place){(s)->root_port, (s)->addr})
+
+/* A function there, not realized yet. */
 struct dev *machine_new_pci(
-	struct machine *m, const struct dev_ops *ops, const char *id, struct prop_pci addr);
+	struct machine *m, const struct dev_ops *ops, const char *id, struct machine_place place);
 struct dev *machine_new_virtio(
-	struct machine *m, const struct dev_ops *ops, const char *id, struct prop_pci addr);
+	struct machine *m, const struct dev_ops *ops, const char *id, struct machine_place place);
 
 /* One of the chipset's functions at its fixed place, realized; on failure NULL. */
 struct dev *machine_add_function(struct machine *m, const struct dev_ops *ops, unsigned slot,

@@ -161,6 +161,13 @@ static void free_chardev(gpointer p)
 	chardev_free(p);
 }
 
+bool machine_has_smm(const struct machine *m)
+{
+	int smm = m->spec->features->smm;
+
+	return smm == SPEC_ON || (smm == SPEC_AUTO && m->spec->boot->secure);
+}
+
 /* What can be said and not be had yet. */
 static bool check_supported(const struct vm_spec *s, GError **error)
 {
@@ -169,7 +176,6 @@ static bool check_supported(const struct vm_spec *s, GError **error)
 		const char *key;
 		bool wanted;
 	} missing[] = {
-		{"/machine", s->machine != SPEC_MACHINE_PC},
 		{"/memory/max", s->memory->max > s->memory->size},
 		{"/cpus/max", s->cpus->max > s->cpus->count},
 		{"/boot/vars", s->boot->vars.fd >= 0},
@@ -213,6 +219,7 @@ static bool build(struct machine *m, GError **error)
 
 static const struct machine_type *const types[] = {
 	[SPEC_MACHINE_PC] = &machine_pc,
+	[SPEC_MACHINE_Q35] = &machine_q35,
 };
 
 struct machine *machine_new(

@@ -65,6 +65,12 @@ static void connect_e1000e(
 	e1000e_set_backend(d, net);
 }
 
+static void connect_rtl8139(
+	struct machine *m, const struct spec_nic *s, struct dev *d, struct net *net)
+{
+	rtl8139_set_backend(d, net);
+}
+
 /* The device of each model, and what connects it. */
 static const struct {
 	const struct dev_ops *ops;
@@ -74,7 +80,7 @@ static const struct {
 	[SPEC_NIC_VIRTIO] = {&virtio_net_pci_ops, connect_virtio},
 	[SPEC_NIC_E1000] = {&e1000_ops, connect_e1000},
 	[SPEC_NIC_E1000E] = {&e1000e_ops, connect_e1000e},
-	[SPEC_NIC_RTL8139] = {},
+	[SPEC_NIC_RTL8139] = {&rtl8139_ops, connect_rtl8139},
 };
 
 bool machine_add_nic(struct machine *m, size_t i, GError **error)
@@ -84,14 +90,11 @@ bool machine_add_nic(struct machine *m, size_t i, GError **error)
 	struct net *net;
 	struct dev *d;
 
-	if (!models[s->model].ops)
-		return err_set(
-			error, VMMD_ERROR_UNSUPPORTED, "model: this build has no such device");
 	net = open_net(m, s, error);
 	if (!net)
 		return false;
 	g_ptr_array_add(m->nets, net);
-	d = machine_new_pci(m, models[s->model].ops, s->id, s->addr);
+	d = machine_new_pci(m, models[s->model].ops, s->id, PLACE_OF(s));
 	mac = g_strdup_printf("%02x:%02x:%02x:%02x:%02x:%02x", s->mac[0], s->mac[1], s->mac[2],
 		s->mac[3], s->mac[4], s->mac[5]);
 	models[s->model].connect(m, s, d, net);

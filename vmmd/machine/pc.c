@@ -45,6 +45,7 @@ const struct machine_type machine_pc = {
 	.isa_bridge = {1, 0},
 	.low_end = low_end,
 	.build = add_chipset,
+	.pam0 = 0x59,
 	.pirq_irqs = pirq_irqs,
 	.direct = direct,
 	.power_button = power_button,

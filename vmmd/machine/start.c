@@ -33,7 +33,9 @@ unsigned machine_memory_map(
 
 /* ---- tables ---- */
 
-#define HPET_BASE UINT64_C(0xfed00000)
+#define HPET_BASE    UINT64_C(0xfed00000)
+#define ECAM_BUSES   256
+#define PCI_WINDOW64 (32 * GiB)
 
 /* Of the node list: each vCPU's node, and RAM in pieces of one node. Owned by the caller. */
 static uint32_t *cpu_nodes(const struct machine *m)
@@ -82,20 +84,26 @@ struct acpi_tables *machine_acpi(const struct machine *m)
 {
 	g_autofree uint32_t *nodes = cpu_nodes(m);
 	g_autoptr(GArray) memory = node_memory(m);
-	const struct acpi_conf conf = {
+	struct acpi_conf conf = {
 		.chipset = m->type->acpi,
 		.cpus = m->cpus,
 		.com_ports = machine_com_ports(m),
 		.pvpanic = bus_find_dev(m->bus, "pvpanic") != NULL,
 		.fdc = bus_find_dev(m->bus, "fdc") != NULL,
 		.pci_window_first = machine_pci_window(m),
-		.pci_window_last = PCI_HOLE_END - 1,
+		.ecam = m->type->ecam ? m->type->ecam(m) : 0,
+		.ecam_buses = m->type->ecam ? ECAM_BUSES : 0,
 		.hpet = m->spec->features->hpet ? HPET_BASE : 0,
 		.cpu_nodes = nodes,
 		.memory = (const struct acpi_memory *)(void *)memory->data,
 		.n_memory = memory->len,
 	};
 
+	/* Where UEFI places large BARs: a naturally aligned range above RAM. */
+	if (m->type->ecam) {
+		conf.pci_window64 = align_up(4 * GiB + m->high_size, PCI_WINDOW64);
+		conf.pci_window64_size = PCI_WINDOW64;
+	}
 	return acpi_build(&conf);
 }
 

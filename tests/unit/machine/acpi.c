@@ -24,7 +24,6 @@ static const struct acpi_conf conf = {
 	.com_ports = 1,
 	.pvpanic = true,
 	.pci_window_first = 0x80000000,
-	.pci_window_last = 0xfebfffff,
 	.hpet = 0xfed00000,
 	.hpet_id = 0x8086a201,
 	.cpu_nodes = nodes,
