@@ -55,6 +55,8 @@ int fw_cfg_replace_file(struct dev *d, const char *name, const void *data, size_
 
 /* A byte of battery-backed memory (memory size, boot order): set-up and reset. */
 void rtc_set_cmos(struct dev *d, unsigned index, uint8_t value);
+/* Its interrupt goes nowhere (hpet_set_legacy()), or to IRQ 8 again. Any thread, device locks held or not. */
+void rtc_disconnect(struct dev *d, bool disconnect);
 
 /* ---- debug console ---- */
 
