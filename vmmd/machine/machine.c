@@ -55,6 +55,7 @@ static bool make_accel(struct machine *m, GError **error)
 		.loop = m->env.main,
 		.pit = true,
 		.irqchip = true,
+		.smm = machine_has_smm(m),
 		.thread_setup = m->env.vcpu_thread_setup,
 	};
 
