@@ -20,6 +20,7 @@
 #include "devmodel/storage/storage.h"
 #include "devmodel/usb/usb-devices.h"
 #include "virtio-backends/devices/devices.h"
+#include "virtio-backends/display/vnc.h"
 #include "vmmd/kvm/kvm.h"
 #include "vmmd/machine/machine-internal.h"
 #include "vmmd/qtest/qtest.h"
@@ -260,6 +261,7 @@ void machine_free(struct machine *m)
 	/* Fronts before their back-ends; vCPU threads end before the bus that they call. */
 	if (m->bus)
 		bus_free(m->bus);
+	vnc_free(m->vnc);
 	display_free(m->display);
 	input_free(m->input);
 	g_ptr_array_unref(m->disks);
