@@ -14,6 +14,13 @@ uint32_t drive_block_size(const struct drive *d)
 	return d->medium ? MAX(d->ops->block, d->medium->info.logical_block) : d->ops->block;
 }
 
+bool drive_to_guest(const struct drive *d, unsigned tag)
+{
+	const struct drive_cmd_hw *h = &d->hw->cmds[tag];
+
+	return h->phase == PHASE_COPY_IN || (h->phase == PHASE_MEDIUM && h->op == BLK_READ);
+}
+
 /* Data goes through guest memory, not through the data register. */
 static bool is_mapped(const struct drive *d, const struct drive_cmd_hw *h)
 {

@@ -277,6 +277,8 @@ void drive_begin_parameters(struct drive *d, unsigned tag, uint32_t len);
 /* Every command but @tag (DRIVE_TAGS: none is spared) is dropped; their requests become orphans. */
 void drive_drop_others(struct drive *d, unsigned tag);
 uint32_t drive_block_size(const struct drive *d); /* of the medium in it, bytes */
+/* The direction in which command @tag moves data now: into guest memory, which then has to be writable. */
+bool drive_to_guest(const struct drive *d, unsigned tag);
 /* SET FEATURES 03h. False: there is no such mode. */
 bool drive_set_transfer_mode(struct drive *d, uint8_t mode);
 

@@ -344,6 +344,7 @@ struct prd_walk {
 	struct iovec *segs;
 	unsigned room, used;
 	size_t size;
+	bool to_guest;
 };
 
 static int walk_region(struct prd_walk *w, const struct prd *p)
@@ -393,8 +394,7 @@ static int walk_table(struct prd_walk *w)
 static int add_piece(struct prd_walk *w, uint64_t gpa, uint32_t n)
 {
 	struct gmem *gmem = w->ch->host->pci.dev.bus->gmem;
-	bool to_memory = w->ch->hw->bm_command & BM_TO_MEMORY;
-	int err = giov_add_gpa(gmem, GPA(gpa), n, to_memory, w->segs, w->room, &w->used);
+	int err = giov_add_gpa(gmem, GPA(gpa), n, w->to_guest, w->segs, w->room, &w->used);
 
 	if (err == 0)
 		w->size += n;
@@ -402,14 +402,19 @@ static int add_piece(struct prd_walk *w, uint64_t gpa, uint32_t n)
 }
 
 /*
- * A table that is too short stops the bus master, and the drive waits with its transfer until the driver loses patience; a
- * region outside of memory is an error that the controller reports (82371SB section 2.7.2).
+ * The direction is that of the drive's command, whatever the bus master was told. A table that is too short stops the bus
+ * master, and the drive waits with its transfer until the driver loses patience; a region outside of memory is an
+ * error that the controller reports (82371SB section 2.7.2).
  */
 int ide_map(struct ide_channel *ch, struct drive *d, uint64_t off, uint32_t n, struct iovec *segs,
 	unsigned room, struct giov *ret)
 {
 	struct ide_channel_hw *hw = ch->hw;
-	struct prd_walk w = {.ch = ch, .piece = add_piece, .segs = segs, .room = room};
+	struct prd_walk w = {.ch = ch,
+		.piece = add_piece,
+		.segs = segs,
+		.room = room,
+		.to_guest = drive_to_guest(d, 0)};
 	int err;
 
 	if (!(hw->bm_command & BM_START) || !pci_may_dma(&ch->host->pci) || off < hw->bm_base)
