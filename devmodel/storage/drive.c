@@ -29,6 +29,11 @@ static bool is_mapped(const struct drive *d, const struct drive_cmd_hw *h)
 
 static void set_ready(struct drive *d, unsigned tag)
 {
+	const struct drive_link_ops *link = d->host->link;
+
+	/* Else drive_kick() makes it so, when the guest's driver has started its bus master. */
+	if (is_mapped(d, &d->hw->cmds[tag]) && link->can_map && !link->can_map(d))
+		return;
 	d->ready |= 1u << tag;
 	storage_kick(d->host);
 }

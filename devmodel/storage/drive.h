@@ -120,7 +120,7 @@ struct drive_ops {
 	void (*failed)(struct drive *d, unsigned tag, int err);
 	/* BLK_DISCARD only: the next range of those in buf; false: there is none. Only looks. May be NULL. */
 	bool (*range)(struct drive *d, uint64_t *offset, uint64_t *len);
-	/* DRQ is about to be set for @n bytes, or the data is over (0): registers that tell. Only looks. May be NULL. */
+	/* DRQ is about to be set for @n bytes: registers that tell. Only that. May be NULL. */
 	void (*drq)(struct drive *d, uint32_t n);
 	/* Own part of drive_hw, after power-on or a software reset. Only that. */
 	void (*reset)(struct drive *d, bool power_on);
@@ -138,6 +138,8 @@ struct drive_link_ops {
 	 */
 	int (*map)(struct drive *d, unsigned tag, uint64_t off, uint32_t n, struct iovec *segs,
 		unsigned room, struct giov *ret);
+	/* False: map() would say -EAGAIN, so that nobody need be woken for it. NULL: never. */
+	bool (*can_map)(struct drive *d);
 	/* These bytes were moved: counts them, and marks what was written to as dirty. */
 	void (*moved)(struct drive *d, unsigned tag, uint64_t off, uint32_t n);
 	/* DRQ was set with buf[buf_pos..drq_end) (data register only). */
