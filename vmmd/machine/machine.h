@@ -14,6 +14,7 @@
 #include "api/vmspec.h"
 #include "devmodel/bus/bus.h"
 
+struct blk;
 struct blk_error_event;
 struct chardev;
 struct display;
@@ -42,7 +43,8 @@ struct machine {
 	const struct vm_spec *spec;      /* [c] borrowed, complete, its files open */
 	struct machine_env env;          /* [c] */
 	struct gmem *gmem;
-	struct gmem_block *ram, *firmware;
+	struct gmem_block *ram, *firmware, *vars;
+	struct blk *vars_blk; /* what UEFI variables are kept in */
 	struct accel *accel;
 	struct clocks *clocks;
 	struct bus *bus;
