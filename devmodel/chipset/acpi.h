@@ -79,8 +79,8 @@ enum { ACPI_GPE_PCI = 1, ACPI_GPE_CPU = 2, ACPI_GPE_MEMORY = 3 };
 
 /*
  * What the guest has let go of: the machine notes it, wakes its main loop and takes the thing away
- * there. Called on a vCPU's thread with locks held. @n: PCI: bus (BSEL) << 8 | slot; CPU: index;
- * memory: slot.
+ * there. Called on a vCPU's thread with locks held. @n: index of the CPU, slot of the memory. (PCI
+ * tells pci_bus_set_released().)
  */
 struct acpi_hotplug_user {
 	void (*ejected)(void *opaque, unsigned n);
@@ -97,11 +97,14 @@ extern const struct dev_ops acpi_mem_hotplug_ops; /* 0xa00, 24 bytes */
 #define ACPI_CPU_HOTPLUG_BASE_PC  0xaf00
 #define ACPI_CPU_HOTPLUG_BASE_Q35 0x0cd8
 #define ACPI_MEM_HOTPLUG_BASE     0x0a00
-#define ACPI_HOTPLUG_BUSES        256
+#define ACPI_HOTPLUG_BUSES        32
 #define ACPI_HOTPLUG_CPUS         288
 #define ACPI_HOTPLUG_DIMMS        256
 
-/* All before realize: the GPE pin, who is told, and (property "base") where the registers are. */
+/*
+ * Before realize: the GPE pin, and who is told (NULL: nobody). Where the registers are, property
+ * "base" says.
+ */
 void acpi_hotplug_wire(struct dev *d, struct irq gpe, const struct acpi_hotplug_user *user);
 
 /*

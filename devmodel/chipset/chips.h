@@ -133,4 +133,26 @@ void smbus_write(struct smbus *b, unsigned offset, uint8_t value);
 bool smbus_interrupts(const struct smbus *b);
 void smbus_done(struct smbus *b);
 
+/* ---- what the devices with hotplug registers have in common ---- */
+
+/* First in their structures. */
+struct acpi_hotplug {
+	struct dev dev;
+	uint16_t base; /* property */
+	struct region region;
+	struct irq gpe;                /* [c] pulsed for each event */
+	struct acpi_hotplug_user user; /* [c] */
+};
+
+static inline struct acpi_hotplug *to_acpi_hotplug(struct dev *d)
+{
+	return container_of(d, struct acpi_hotplug, dev);
+}
+
+/* Maps @size ports at the property. From realize. */
+void acpi_hotplug_map(struct acpi_hotplug *h, const struct region_ops *ops, uint64_t size);
+/* Tells the user; lock held. */
+void acpi_hotplug_ejected(struct acpi_hotplug *h, unsigned n);
+void acpi_hotplug_status(struct acpi_hotplug *h, unsigned n, uint32_t event, uint32_t status);
+
 #endif

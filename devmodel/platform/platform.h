@@ -62,6 +62,8 @@ void fw_cfg_on_select(struct dev *d, const char *name, fw_cfg_refresh_fn *fn, vo
 
 /* A byte of battery-backed memory (memory size, boot order): set-up and reset. */
 void rtc_set_cmos(struct dev *d, unsigned index, uint8_t value);
+/* Its interrupt goes nowhere (hpet_set_legacy()), or to IRQ 8 again. Any thread, device locks held or not. */
+void rtc_disconnect(struct dev *d, bool disconnect);
 
 /* ---- debug console ---- */
 

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Real-time clock with 128 bytes of battery-backed memory, Motorola MC146818A data sheet; century byte at 0x32 as ACPI's
- * FADT says.
+ * Real-time clock with 128 bytes of battery-backed memory, Motorola MC146818A data sheet; century
+ * byte at 0x32 as ACPI's FADT says.
  *
- * While the clock runs, time of day is the RTC clock of the host shifted by what the guest has set: nothing is counted.
- * Likewise the three flags of register C are brought up to date when somebody looks; the timer is armed only for an event
- * that would raise the interrupt line.
+ * While the clock runs, time of day is the RTC clock of the host shifted by what the guest has set:
+ * nothing is counted. Likewise the three flags of register C are brought up to date when somebody
+ * looks; the timer is armed only for an event that would raise the interrupt line.
  */
 #include "devmodel/platform/platform.h"
 
 #include <string.h>
+
+#include "devmodel/platform/irq-gate.h"
 
 #define RTC_PORT    0x70
 #define RTC_GSI     8
@@ -18,8 +20,11 @@
 #define SEC_PER_DAY 86400
 #define NEVER       INT64_MAX
 
-/* UIP is set that long before the second changes (t_BUC, at a time base of 32.768 kHz). */
-#define UPDATE_NS (244 * NSEC_PER_USEC)
+/*
+ * UIP is set from t_BUC before an update cycle to its end (table 6, time base 32.768 kHz); the new
+ * second shows at that end.
+ */
+#define UPDATE_NS ((244 + 1984) * NSEC_PER_USEC)
 
 /* Registers. */
 enum {
@@ -72,7 +77,8 @@ struct rtc_hw {
 struct rtc {
 	struct dev dev;
 	struct rtc_hw hw; /* [s] */
-	struct irq irq;
+	struct irq_gate gate;
+	struct irq irq; /* [c] into the gate */
 	struct dev_timer timer;
 	struct region region;
 };
@@ -110,7 +116,10 @@ static int64_t div_floor(int64_t a, int64_t b)
 	return a / b - (a % b < 0);
 }
 
-/* Days since 1970-01-01 of a date of the Gregorian calendar; years begin in March here, so that leap days come last. */
+/*
+ * Days since 1970-01-01 of a date of the Gregorian calendar; years begin in March here, so that
+ * leap days come last.
+ */
 static int64_t days_of_date(int64_t year, unsigned month, unsigned mday)
 {
 	int64_t y = month <= 2 ? year - 1 : year, era = div_floor(y, 400), yoe = y - era * 400;
@@ -219,7 +228,9 @@ static int64_t next_update(const struct rtc *r, int64_t after)
 	return clock_runs(r) ? after + NSEC_PER_SEC - into_second(r, after) : NEVER;
 }
 
-/* The periodic interrupt divides the second; rates 1 and 2 are those of 8 and 9 at this time base. */
+/*
+ * The periodic interrupt divides the second; rates 1 and 2 are those of 8 and 9 at this time base.
+ */
 static int64_t next_periodic(const struct rtc *r, int64_t after)
 {
 	unsigned rate = r->hw.cmos[RTC_A] & A_RATE;
@@ -245,8 +256,8 @@ static int alarm_value(const struct rtc *r, unsigned reg)
 }
 
 /*
- * The first second of the day, or of the day after, behind @sec that the alarm registers name. Steps by hours, then
- * minutes, then seconds; -1 when there is none.
+ * The first second of the day, or of the day after, behind @sec that the alarm registers name.
+ * Steps by hours, then minutes, then seconds; -1 when there is none.
  */
 static int alarm_second(const struct rtc *r, int sec)
 {
@@ -448,13 +459,19 @@ void rtc_set_cmos(struct dev *d, unsigned index, uint8_t value)
 	dev_unlock(d);
 }
 
+void rtc_disconnect(struct dev *d, bool disconnect)
+{
+	irq_gate_set(&rtc(d)->gate, !disconnect);
+}
+
 /* ---- life ------------------------------------------------------------------------------------ */
 
 static bool rtc_realize(struct dev *d, GError **error)
 {
 	struct rtc *r = rtc(d);
 
-	r->irq = gsi_source(d->bus->gsi, RTC_GSI);
+	irq_gate_init(&r->gate, gsi_source(d->bus->gsi, RTC_GSI));
+	r->irq = irq_gate_pin(&r->gate);
 	dev_timer_init(&r->timer, d, VM_CLOCK_RTC, timer_fired);
 	r->hw.cmos[RTC_A] = A_DV_32K | 6; /* 1024 Hz, as every BIOS leaves it */
 	r->hw.cmos[RTC_B] = B_24H;
@@ -464,7 +481,10 @@ static bool rtc_realize(struct dev *d, GError **error)
 	return region_map(d->bus, &r->region, RTC_PORT, REGION_PRIO_DEVICE) == 0;
 }
 
-/* The battery keeps time, memory and format; the RESET pin clears interrupts (page 11 of the data sheet). */
+/*
+ * The battery keeps time, memory and format; the RESET pin clears interrupts (page 11 of the data
+ * sheet).
+ */
 static void rtc_reset(struct dev *d, enum reset_kind kind)
 {
 	struct rtc *r = rtc(d);
@@ -482,7 +502,7 @@ static void rtc_unrealize(struct dev *d)
 	if (rtc(d)->timer.dev)
 		dev_timer_cancel(&rtc(d)->timer);
 	dev_unlock(d);
-	irq_set(&rtc(d)->irq, false);
+	irq_gate_done(&rtc(d)->gate);
 }
 
 static void rtc_pre_save(struct dev *d)

@@ -252,14 +252,14 @@ static void divider_reset(void)
 	board_done(&b);
 }
 
-/* UIP rises 244 us before the second changes. */
+/* UIP rises 244 us before an update cycle, which takes 1984 us. */
 static void update_in_progress(void)
 {
 	struct board b;
 
 	rtc_init(&b);
 	g_assert_cmphex(get(&b, A), ==, 0x26);
-	board_step(&b, SECOND - 244 * NSEC_PER_USEC - 1);
+	board_step(&b, SECOND - (244 + 1984) * NSEC_PER_USEC - 1);
 	g_assert_cmphex(get(&b, A), ==, 0x26);
 	board_step(&b, 1);
 	g_assert_cmphex(get(&b, A), ==, 0xa6);
@@ -267,7 +267,7 @@ static void update_in_progress(void)
 	set(&b, B, SET | H24);
 	g_assert_cmphex(get(&b, A), ==, 0x26);
 	set(&b, B, H24);
-	board_step(&b, 244 * NSEC_PER_USEC);
+	board_step(&b, (244 + 1984) * NSEC_PER_USEC);
 	g_assert_cmphex(get(&b, A), ==, 0x26);
 	board_done(&b);
 }
@@ -301,7 +301,10 @@ static void update_ended(void)
 	board_done(&b);
 }
 
-/* The flags are set whether or not their interrupts are enabled; enabling one that is set raises the line. */
+/*
+ * The flags are set whether or not their interrupts are enabled; enabling one that is set raises
+ * the line.
+ */
 static void flags_without_interrupts(void)
 {
 	struct board b;
@@ -493,6 +496,39 @@ static void saved(void)
 	board_done(&b);
 }
 
+/* Legacy replacement routing of the HPET takes its interrupt away; the flags go on. */
+static void disconnected(void)
+{
+	struct board b;
+	struct dev *d;
+
+	board_init(&b);
+	d = board_add(&b, &rtc_ops, "rtc");
+	rtc_disconnect(d, true);
+	set(&b, B, UIE | H24);
+	board_step(&b, SECOND);
+	g_assert_false(board_irq(&b, IRQ));
+	rtc_disconnect(d, false);
+	g_assert_true(board_irq(&b, IRQ));
+	rtc_disconnect(d, true);
+	g_assert_false(board_irq(&b, IRQ));
+	g_assert_cmphex(get(&b, C) & 0x90, ==, 0x90);
+	rtc_disconnect(d, false);
+	g_assert_false(board_irq(&b, IRQ));
+	board_done(&b);
+}
+
+static void random_writes(void)
+{
+	struct board b;
+
+	rtc_init(&b);
+	board_poke(&b, 100000);
+	board_reset(&b, RESET_COLD);
+	g_assert_false(board_irq(&b, IRQ));
+	board_done(&b);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -512,5 +548,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/rtc/memory", memory);
 	g_test_add_func("/rtc/resets", resets);
 	g_test_add_func("/rtc/saved", saved);
+	g_test_add_func("/rtc/disconnected", disconnected);
+	g_test_add_func("/rtc/random-writes", random_writes);
 	return g_test_run();
 }

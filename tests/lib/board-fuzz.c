@@ -15,17 +15,17 @@ static uint32_t take(struct input *in, unsigned n)
 	return v;
 }
 
-static uint16_t take_port(struct input *in, const struct fuzz_target *t)
+static uint64_t take_place(struct input *in, const struct fuzz_target *t)
 {
 	const struct fuzz_range *r;
 	unsigned total = 0, n;
 
 	for (r = t->ranges; r->n; r++)
 		total += r->n;
-	n = take(in, 1) % total;
+	n = take(in, t->space == BUS_MMIO ? 2 : 1) % total;
 	for (r = t->ranges; n >= r->n; r++)
 		n -= r->n;
-	return (uint16_t)(r->base + n);
+	return r->base + n;
 }
 
 static void life(struct board *b, unsigned n)
@@ -38,16 +38,16 @@ static void life(struct board *b, unsigned n)
 	}
 }
 
-static void access_port(struct board *b, const struct fuzz_target *t, struct input *in, unsigned op)
+static void access_one(struct board *b, const struct fuzz_target *t, struct input *in, unsigned op)
 {
 	static const uint8_t sizes[] = {1, 1, 1, 2, 4, 1, 1, 2, 4};
-	uint16_t port = take_port(in, t);
+	uint64_t place = take_place(in, t);
 	unsigned size = sizes[op];
 
 	if (op < 5)
-		bus_write(b->bus, BUS_PIO, port, size, take(in, size));
+		bus_write(b->bus, t->space, place, size, take(in, size));
 	else
-		bus_read(b->bus, BUS_PIO, port, size);
+		bus_read(b->bus, t->space, place, size);
 }
 
 static void run(struct board *b, const struct fuzz_target *t, struct input *in, unsigned op)
@@ -62,7 +62,7 @@ static void run(struct board *b, const struct fuzz_target *t, struct input *in, 
 			t->own(b, what, (uint8_t)take(in, 1), t->opaque);
 		break;
 	case 11: life(b, take(in, 1)); break;
-	default: access_port(b, t, in, op); break;
+	default: access_one(b, t, in, op); break;
 	}
 }
 

@@ -117,6 +117,43 @@ void board_outl(struct board *b, uint16_t port, uint32_t v)
 	bus_write(b->bus, BUS_PIO, port, 4, v);
 }
 
+/* Every io region has the same chance, however large it is. */
+static struct region *any_region(struct board *b)
+{
+	struct region *found = NULL;
+	int n = 0;
+
+	for (struct region *r = b->bus->regions; r; r = r->next) {
+		if (r->kind == REGION_IO && g_test_rand_int_range(0, ++n) == 0)
+			found = r;
+	}
+	return found;
+}
+
+static void poke_once(struct board *b)
+{
+	struct region *r = any_region(b);
+	unsigned size = 1u << g_test_rand_int_range(0, r->space == BUS_MMIO ? 4 : 3);
+	uint64_t at = r->base + (uint64_t)g_test_rand_int_range(0, (int)r->size);
+	uint64_t value = (uint64_t)g_test_rand_int() << 32 | (uint32_t)g_test_rand_int();
+
+	if (g_test_rand_bit())
+		bus_write(b->bus, r->space, at, size, value & ones(size));
+	else
+		bus_read(b->bus, r->space, at, size);
+}
+
+void board_poke(struct board *b, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		poke_once(b);
+		if (i % 16 == 0)
+			board_step(b, INT64_C(1) << g_test_rand_int_range(0, 24));
+		if (i % 64 == 0)
+			board_poll(b);
+	}
+}
+
 void board_step(struct board *b, int64_t ns)
 {
 	clock_step_to(b->clocks, clock_now(b->clocks, VM_CLOCK_VIRTUAL) + ns);

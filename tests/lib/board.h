@@ -47,6 +47,9 @@ void board_outb(struct board *b, uint16_t port, uint8_t v);
 void board_outw(struct board *b, uint16_t port, uint16_t v);
 void board_outl(struct board *b, uint16_t port, uint32_t v);
 
+/* @n accesses of any kind to any register of the board's devices, time and messages now and then. */
+void board_poke(struct board *b, unsigned n);
+
 /* Time goes on by @ns. */
 void board_step(struct board *b, int64_t ns);
 /* The loop's messages, and those that they post. */

@@ -24,6 +24,13 @@ struct input;
 struct loop;
 struct vnc;
 
+/* What happens to the others when a client connects that wants to be alone. */
+enum vnc_share {
+	VNC_SHARE_ALLOW_EXCLUSIVE, /* they are disconnected */
+	VNC_SHARE_FORCE_SHARED,    /* it is refused while there are others */
+	VNC_SHARE_IGNORE,          /* nothing */
+};
+
 /* Without listen_fd, port and websocket nobody can connect: the helper takes screenshots only. */
 struct vnc_conf {
 	const char *name;         /* of the VM, shown by clients */
@@ -34,7 +41,8 @@ struct vnc_conf {
 	/* PEM files, opened by the helper before its sandbox: TLS (VeNCrypt) is then demanded, also on websocket. */
 	const char *tls_cert, *tls_key;
 	const char *tls_ca; /* clients show a certificate of this authority; NULL: they need none */
-	uid_t uid;          /* the helper becomes this user, when root; (uid_t)-1: stay */
+	enum vnc_share share;
+	uid_t uid; /* the helper becomes this user, when root; (uid_t)-1: stay */
 	gid_t gid;
 	struct loop *loop;
 };
@@ -45,6 +53,8 @@ struct vnc_conf {
  */
 struct vnc *vnc_new(const char *helper, const struct vnc_conf *conf, struct display *display,
 	struct input *input, GError **error);
+/* The same over a socket (taken over) to a helper that somebody else has started: tests. */
+struct vnc *vnc_attach(int sock, struct loop *loop, struct display *display, struct input *input);
 /* Ends the helper. NULL is fine. */
 void vnc_free(struct vnc *v);
 
