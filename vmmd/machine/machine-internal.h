@@ -48,6 +48,7 @@ struct machine_type {
 	bool (*build)(struct machine *m, GError **error);
 	unsigned pam0; /* register of the host bridge: the first of seven that open the BIOS area */
 	uint64_t direct_mem;      /* BARs of a direct boot are not below it */
+	uint32_t hpet_intcap;     /* inputs of the IOAPIC for its timers */
 	const uint8_t *pirq_irqs; /* the ISA interrupt of each link after a direct boot */
 	/* Interrupt routing and the addresses of the chipset's registers as firmware leaves them: direct boot. */
 	void (*direct)(struct machine *m);

@@ -145,7 +145,6 @@ static bool check_supported(const struct vm_spec *s, GError **error)
 		{"/cpus/max", s->cpus->max > s->cpus->count},
 		{"/boot/secure", s->boot->secure},
 		{"/boot/kernel-entry", s->boot->kernel_entry == SPEC_KERNEL_FIRMWARE},
-		{"/features/hpet", s->features->hpet},
 		{"/features/smm", s->features->smm == SPEC_ON},
 		{"/features/genid", memcmp(s->features->genid, no_genid, sizeof(no_genid)) != 0},
 	};
@@ -224,6 +223,8 @@ void machine_free(struct machine *m)
 	/* Fronts before their back-ends; vCPU threads end before the bus that they call. */
 	if (m->bus)
 		bus_free(m->bus);
+	if (m->pit_call.fn)
+		loop_call_cancel(m->env.main, &m->pit_call);
 	display_free(m->display);
 	input_free(m->input);
 	g_ptr_array_unref(m->disks);

@@ -51,6 +51,8 @@ struct machine {
 	struct pci_bus *pci;
 	struct dev *host, *isa, *pm, *fw_cfg, *rtc,
 		*i8042; /* host and ISA bridge, ACPI registers */
+	struct loop_call pit_call;
+	bool hpet_legacy; /* atomic: the HPET takes the place of PIT and RTC */
 	struct region ram_low, ram_high, vga_hole, firmware_high;
 	uint64_t low_size, high_size; /* of RAM below and above 4 GiB */
 	struct accel_cpus cpus;

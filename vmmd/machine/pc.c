@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Machine type pc: i440FX, PIIX3, PIIX4 power management. */
 #include "devmodel/chipset/chipset.h"
+#include "devmodel/storage/storage.h"
 #include "vmmd/machine/acpi.h"
 #include "vmmd/machine/machine-internal.h"
 
@@ -33,6 +34,10 @@ static void direct(struct machine *m)
 {
 	piix3_route(m->isa, pirq_irqs);
 	piix4_pm_place(m->pm, PIIX4_PM_BASE, PIIX4_SMB_BASE);
+	for (struct dev *d = m->bus->devs; d; d = d->next) {
+		if (d->ops == &piix3_ide_ops)
+			piix_ide_enable(d);
+	}
 }
 
 static void power_button(struct machine *m)
@@ -46,6 +51,7 @@ const struct machine_type machine_pc = {
 	.low_end = low_end,
 	.build = add_chipset,
 	.pam0 = 0x59,
+	.hpet_intcap = 0x4,
 	.pirq_irqs = pirq_irqs,
 	.direct = direct,
 	.power_button = power_button,
