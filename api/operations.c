@@ -5,6 +5,7 @@
 
 #include "api/json.h"
 #include "api/prop-json.h"
+#include "base/input.h"
 
 #define TABLE(id, n, s, text)                  \
 	const struct prop_table id##_table = { \
@@ -131,6 +132,48 @@ static const struct prop op_exit_props[] = {
 	PROP_END,
 };
 TABLE(op_exit, "vm-exit", struct op_exit, "How a VM process ended");
+
+static const struct prop op_screenshot_part_props[] = {
+	PROP_U64("offset", struct op_screenshot_part, offset, 0, UINT64_MAX, 0,
+		"first byte wanted of the last picture; 0: takes a new one"),
+	PROP_END,
+};
+TABLE(op_screenshot_part, "screenshot-part", struct op_screenshot_part,
+	"Which part of a screenshot");
+
+static const struct prop op_screenshot_props[] = {
+	PROP_SIZE("size", struct op_screenshot, size, 0, UINT64_MAX, 0, "bytes of the whole PNG"),
+	PROP_STR("png", struct op_screenshot, png, 0, NULL, "the part, in base64"),
+	PROP_END,
+};
+TABLE(op_screenshot, "screenshot", struct op_screenshot, "A part of a screenshot");
+
+static const struct prop op_keys_props[] = {
+	PROP_STRS("keys", struct op_keys, keys,
+		"names as QEMU and libvirt have them: ctrl, alt, delete, ret, a, f1, …"),
+	PROP_U32("hold-time", struct op_keys, hold_time, 0, 60000, 100,
+		"ms for which they are down"),
+	PROP_END,
+};
+TABLE(op_keys, "keys", struct op_keys, "Keys that are pressed together");
+
+static const struct prop op_pointer_props[] = {
+	PROP_U16("x", struct op_pointer, x, 0, INPUT_ABS_MAX, 0,
+		"0 at the left, 32767 at the right"),
+	PROP_U16("y", struct op_pointer, y, 0, INPUT_ABS_MAX, 0,
+		"0 at the top, 32767 at the bottom"),
+	PROP_STRS("buttons", struct op_pointer, buttons,
+		"those that are down: left, right, middle, side, extra; wheel-up and wheel-down "
+		"turn the wheel by a click"),
+	PROP_END,
+};
+TABLE(op_pointer, "pointer", struct op_pointer, "Where the pointer goes");
+
+static const struct prop op_vnc_password_props[] = {
+	PROP_STR("password", struct op_vnc_password, password, 8, NULL, "absent: nobody is let in"),
+	PROP_END,
+};
+TABLE(op_vnc_password, "vnc-password", struct op_vnc_password, "What VNC viewers have to know");
 
 static const struct prop op_io_error_props[] = {
 	PROP_STR("disk", struct op_io_error, disk, 0, NULL, "id of the disk"),

@@ -231,6 +231,33 @@ struct op_stats {
 	size_t n_devices;
 };
 
+#define OP_KEYS_MAX 16
+
+struct op_screenshot_part {
+	uint64_t offset; /* 0: a new picture, else of the last one */
+};
+
+struct op_screenshot {
+	uint64_t size; /* of the whole file, bytes */
+	char *png;     /* base64 */
+};
+
+struct op_keys {
+	char **keys;
+	uint32_t hold_time; /* ms */
+};
+
+struct op_pointer {
+	uint16_t x, y; /* 0..INPUT_ABS_MAX */
+	char **buttons;
+};
+
+struct op_vnc_password {
+	char *password; /* NULL: nobody is let in */
+};
+
+extern const struct prop_table op_screenshot_part_table, op_screenshot_table, op_keys_table;
+extern const struct prop_table op_pointer_table, op_vnc_password_table;
 extern const struct prop_table op_status_table, op_reason_table, op_exit_table, op_io_error_table;
 extern const struct prop_table op_stats_table;
 

@@ -76,4 +76,7 @@ void input_release_all(struct input *i);
 bool input_is_absolute(const struct input *i);
 unsigned input_leds(const struct input *i);
 
+/* The key that QEMU and libvirt call @name ("ctrl", "ret", "f1", "kp_enter"); 0: none. */
+unsigned input_key_by_name(const char *name);
+
 #endif

@@ -68,8 +68,8 @@ struct pci_bus *mch_pci_bus(struct dev *d);
 /*
  * What the MCH's registers lay over each other. @ram is the block at address 0; @firmware as for
  * i440fx_set_shadow(). RAM below 4 GiB ends at @low_end (a multiple of 1 MiB: TOLUD), above 4 GiB
- * at @high_end (4 GiB when there is none: TOM, TOUUD). @smm: the accelerator has system management
- * mode; without it TSEG and the SMRAM window stay closed. Before realize.
+ * at @high_end (4 GiB when there is none: TOM, TOUUD). @smm: there is system management mode, if
+ * the accelerator has it; without it TSEG and the SMRAM window stay closed. Before realize.
  */
 struct mch_memory {
 	struct gmem_block *ram, *firmware;

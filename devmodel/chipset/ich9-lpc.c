@@ -109,8 +109,8 @@ static void on_apm(struct dev *d, uint8_t cnt)
 	if (!s->smm || ~s->hw.smi_en & (SMI_GBL | SMI_APMC))
 		return;
 	s->hw.smi_sts |= SMI_APMC;
-	if (a->ops->smi)
-		(void)a->ops->smi(a, s->hw.smi_broadcast);
+	/* It fails for a vCPU that cannot go on anyway. */
+	(void)a->ops->smi(a, s->hw.smi_broadcast);
 }
 
 void ich9_set_smi_broadcast(struct dev *d, bool on)
@@ -379,6 +379,7 @@ static bool realize(struct dev *d, GError **error)
 
 	if (!pci_dev_init(&s->pci, &pci_ops, &conf, error))
 		return false;
+	s->smm = s->smm && d->bus->accel->ops->smi;
 	init_config(s);
 	pirq_init(&s->pirq, d, PIRQS, FIRST_GSI);
 	for (unsigned i = 0; i < ARRAY_SIZE(sci_gsi); i++) {
@@ -424,8 +425,8 @@ static void unrealize(struct dev *d)
 }
 
 static const struct prop props[] = {
-	PROP_BOOL("smm", struct ich9, smm, false,
-		"the accelerator has system management mode: the APM port can raise SMI"),
+	PROP_BOOL("smm", struct ich9, smm, true,
+		"the APM port raises SMI, where the accelerator has system management mode"),
 	PROP_END,
 };
 

@@ -272,6 +272,7 @@ static bool realize(struct dev *d, GError **error)
 	if (s->mem.smm && !s->mem.ram)
 		return err_set(error, VMMD_ERROR_INVALID,
 			"device \"%s\": system management mode needs RAM", d->id);
+	s->mem.smm = s->mem.smm && d->bus->accel->ops->smm_memory_commit;
 	init_config(s);
 	region_init_io(&s->ecam, d, &ecam_ops, "ecam", BUS_MMIO, ECAM_MAX);
 	if (s->mem.smm)

@@ -62,7 +62,6 @@ enum {
 
 /* Command list and table (section 4.2). */
 #define HEADER_SIZE  32
-#define HEADER_WRITE (1u << 6)
 #define HEADER_ATAPI (1u << 5)
 #define HEADER_CLEAR (1u << 10) /* clear busy upon R_OK */
 #define TABLE_ACMD   0x40
@@ -311,7 +310,6 @@ static bool read_header(struct ahci_port *p, unsigned slot, struct header *h)
 	p->slots[slot] = (struct ahci_slot){
 		.table = (le32toh(h->table) & ~0x7fu) | (uint64_t)le32toh(h->table_high) << 32,
 		.entries = le32toh(h->flags) >> 16,
-		.write = le32toh(h->flags) & HEADER_WRITE,
 		.packet = le32toh(h->flags) & HEADER_ATAPI,
 		.valid = true};
 	return true;
@@ -447,6 +445,7 @@ struct prd_walk {
 	struct iovec *segs;
 	unsigned room, used;
 	size_t size;
+	bool to_guest;
 };
 
 static int walk_region(struct prd_walk *w, const struct prd *prd)
@@ -496,8 +495,7 @@ static bool valid_slot(struct ahci_port *p, unsigned slot)
 
 static int add_piece(struct prd_walk *w, uint64_t gpa, uint32_t n)
 {
-	int err = giov_add_gpa(
-		memory(w->p), GPA(gpa), n, !w->slot->write, w->segs, w->room, &w->used);
+	int err = giov_add_gpa(memory(w->p), GPA(gpa), n, w->to_guest, w->segs, w->room, &w->used);
 
 	if (err == 0)
 		w->size += n;
@@ -513,7 +511,8 @@ int ahci_port_map(struct ahci_port *p, unsigned slot, uint64_t off, uint32_t n, 
 		.end = off + n,
 		.piece = add_piece,
 		.segs = segs,
-		.room = room};
+		.room = room,
+		.to_guest = drive_to_guest(drive_of(p), slot)}; /* whatever the header says */
 	int err = -EFAULT;
 
 	if (!pci_may_dma(&p->host->pci))

@@ -38,7 +38,7 @@ struct ahci_slot {
 	uint64_t table;          /* guest address of the command table */
 	uint32_t entries, entry; /* in the PRD table; the one at pos */
 	uint64_t pos;
-	bool write, packet, valid;
+	bool packet, valid;
 };
 
 struct ahci_port {

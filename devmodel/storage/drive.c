@@ -14,6 +14,13 @@ uint32_t drive_block_size(const struct drive *d)
 	return d->medium ? MAX(d->ops->block, d->medium->info.logical_block) : d->ops->block;
 }
 
+bool drive_to_guest(const struct drive *d, unsigned tag)
+{
+	const struct drive_cmd_hw *h = &d->hw->cmds[tag];
+
+	return h->phase == PHASE_COPY_IN || (h->phase == PHASE_MEDIUM && h->op == BLK_READ);
+}
+
 /* Data goes through guest memory, not through the data register. */
 static bool is_mapped(const struct drive *d, const struct drive_cmd_hw *h)
 {
@@ -22,6 +29,11 @@ static bool is_mapped(const struct drive *d, const struct drive_cmd_hw *h)
 
 static void set_ready(struct drive *d, unsigned tag)
 {
+	const struct drive_link_ops *link = d->host->link;
+
+	/* Else drive_kick() makes it so, when the guest's driver has started its bus master. */
+	if (is_mapped(d, &d->hw->cmds[tag]) && link->can_map && !link->can_map(d))
+		return;
 	d->ready |= 1u << tag;
 	storage_kick(d->host);
 }

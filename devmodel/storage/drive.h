@@ -120,7 +120,7 @@ struct drive_ops {
 	void (*failed)(struct drive *d, unsigned tag, int err);
 	/* BLK_DISCARD only: the next range of those in buf; false: there is none. Only looks. May be NULL. */
 	bool (*range)(struct drive *d, uint64_t *offset, uint64_t *len);
-	/* DRQ is about to be set for @n bytes, or the data is over (0): registers that tell. Only looks. May be NULL. */
+	/* DRQ is about to be set for @n bytes: registers that tell. Only that. May be NULL. */
 	void (*drq)(struct drive *d, uint32_t n);
 	/* Own part of drive_hw, after power-on or a software reset. Only that. */
 	void (*reset)(struct drive *d, bool power_on);
@@ -138,6 +138,8 @@ struct drive_link_ops {
 	 */
 	int (*map)(struct drive *d, unsigned tag, uint64_t off, uint32_t n, struct iovec *segs,
 		unsigned room, struct giov *ret);
+	/* False: map() would say -EAGAIN, so that nobody need be woken for it. NULL: never. */
+	bool (*can_map)(struct drive *d);
 	/* These bytes were moved: counts them, and marks what was written to as dirty. */
 	void (*moved)(struct drive *d, unsigned tag, uint64_t off, uint32_t n);
 	/* DRQ was set with buf[buf_pos..drq_end) (data register only). */
@@ -277,6 +279,8 @@ void drive_begin_parameters(struct drive *d, unsigned tag, uint32_t len);
 /* Every command but @tag (DRIVE_TAGS: none is spared) is dropped; their requests become orphans. */
 void drive_drop_others(struct drive *d, unsigned tag);
 uint32_t drive_block_size(const struct drive *d); /* of the medium in it, bytes */
+/* The direction in which command @tag moves data now: into guest memory, which then has to be writable. */
+bool drive_to_guest(const struct drive *d, unsigned tag);
 /* SET FEATURES 03h. False: there is no such mode. */
 bool drive_set_transfer_mode(struct drive *d, uint8_t mode);
 

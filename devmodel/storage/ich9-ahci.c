@@ -61,16 +61,16 @@ static struct ahci_port *port_of(struct drive *d)
 static void update_irq(struct ahci *s, bool again)
 {
 	uint32_t before = s->hw.is;
+	bool was = s->line;
 
 	for (unsigned i = 0; i < AHCI_PORTS; i++) {
 		if (ahci_port_pending(&s->ports[i]))
 			s->hw.is |= 1u << i;
 	}
-	again |= s->hw.is & ~before;
-	again |= !s->line;
 	s->line = s->hw.is && s->hw.ghc & GHC_IE;
-	pci_intx_set(&s->storage.pci, s->line);
-	if (s->line && again)
+	if (s->line != was)
+		pci_intx_set(&s->storage.pci, s->line);
+	if (s->line && (again || !was || s->hw.is & ~before))
 		pci_msi_raise(&s->storage.pci, 0);
 }
 

@@ -39,25 +39,32 @@ static struct drive *selected(struct ide_channel *ch)
 
 void ide_drive_irq(struct ide_channel *ch)
 {
+	irq_set(&ch->irq, ch->hw->line);
+}
+
+static void update_irq(struct ide_channel *ch)
+{
 	struct ide_channel_hw *hw = ch->hw;
 	bool line = selected(ch) && hw->intrq[hw->unit] && !(hw->control & ATA_NIEN);
 
-	if (line && !hw->line)
+	if (line == hw->line)
+		return;
+	if (line)
 		hw->bm_status |= BM_INTERRUPT;
 	hw->line = line;
-	irq_set(&ch->irq, line);
+	ide_drive_irq(ch);
 }
 
 void ide_interrupt(struct ide_channel *ch, struct drive *d)
 {
 	ch->hw->intrq[d->bay % IDE_UNITS] = true;
-	ide_drive_irq(ch);
+	update_irq(ch);
 }
 
 static void clear_intrq(struct ide_channel *ch)
 {
 	ch->hw->intrq[ch->hw->unit] = false;
-	ide_drive_irq(ch);
+	update_irq(ch);
 }
 
 /* ---- reset ---- */
@@ -78,6 +85,13 @@ static void finish_reset(struct ide_channel *ch, unsigned n)
 void ide_stopped(struct ide_channel *ch, struct drive *d)
 {
 	finish_reset(ch, d->bay % IDE_UNITS);
+}
+
+void ide_plugged(struct ide_channel *ch, unsigned n)
+{
+	ch->hw->intrq[n] = false;
+	ch->hw->resetting &= ~(1u << n);
+	update_irq(ch);
 }
 
 /* Until what is under way has come back the drive is busy. */
@@ -101,7 +115,7 @@ static void software_reset(struct ide_channel *ch)
 			unit(ch, n)->hw->regs.device = 0;
 	}
 	ch->hw->unit = 0;
-	ide_drive_irq(ch);
+	update_irq(ch);
 }
 
 void ide_write_control(struct ide_channel *ch, uint8_t value)
@@ -116,7 +130,7 @@ void ide_write_control(struct ide_channel *ch, uint8_t value)
 		for (unsigned n = 0; n < IDE_UNITS; n++)
 			finish_reset(ch, n);
 	}
-	ide_drive_irq(ch);
+	update_irq(ch);
 }
 
 void ide_reset(struct ide_channel *ch)
@@ -140,7 +154,7 @@ static void diagnostic(struct ide_channel *ch)
 	}
 	ch->hw->unit = 0;
 	ch->hw->intrq[0] = true;
-	ide_drive_irq(ch);
+	update_irq(ch);
 }
 
 static bool is_busy(const struct drive *d)
@@ -157,7 +171,7 @@ static void write_command(struct ide_channel *ch, uint8_t command)
 	if (command == ATA_DEVICE_RESET && d->ops == &drive_cdrom_ops) {
 		begin_reset(ch, ch->hw->unit);
 		finish_reset(ch, ch->hw->unit);
-		ide_drive_irq(ch);
+		update_irq(ch);
 		return;
 	}
 	if (is_busy(d))
@@ -214,7 +228,7 @@ static void write_register(struct ide_channel *ch, unsigned reg, uint8_t v)
 	write_both(ch, reg, v);
 	if (reg == REG_DEVICE) {
 		ch->hw->unit = !!(v & ATA_DEV_UNIT);
-		ide_drive_irq(ch);
+		update_irq(ch);
 	}
 }
 
@@ -344,6 +358,7 @@ struct prd_walk {
 	struct iovec *segs;
 	unsigned room, used;
 	size_t size;
+	bool to_guest;
 };
 
 static int walk_region(struct prd_walk *w, const struct prd *p)
@@ -393,26 +408,35 @@ static int walk_table(struct prd_walk *w)
 static int add_piece(struct prd_walk *w, uint64_t gpa, uint32_t n)
 {
 	struct gmem *gmem = w->ch->host->pci.dev.bus->gmem;
-	bool to_memory = w->ch->hw->bm_command & BM_TO_MEMORY;
-	int err = giov_add_gpa(gmem, GPA(gpa), n, to_memory, w->segs, w->room, &w->used);
+	int err = giov_add_gpa(gmem, GPA(gpa), n, w->to_guest, w->segs, w->room, &w->used);
 
 	if (err == 0)
 		w->size += n;
 	return err;
 }
 
+bool ide_can_map(const struct ide_channel *ch)
+{
+	return ch->hw->bm_command & BM_START && pci_may_dma(&ch->host->pci);
+}
+
 /*
- * A table that is too short stops the bus master, and the drive waits with its transfer until the driver loses patience; a
- * region outside of memory is an error that the controller reports (82371SB section 2.7.2).
+ * The direction is that of the drive's command, whatever the bus master was told. A table that is too short stops the bus
+ * master, and the drive waits with its transfer until the driver loses patience; a region outside of memory is an
+ * error that the controller reports (82371SB section 2.7.2).
  */
 int ide_map(struct ide_channel *ch, struct drive *d, uint64_t off, uint32_t n, struct iovec *segs,
 	unsigned room, struct giov *ret)
 {
 	struct ide_channel_hw *hw = ch->hw;
-	struct prd_walk w = {.ch = ch, .piece = add_piece, .segs = segs, .room = room};
+	struct prd_walk w = {.ch = ch,
+		.piece = add_piece,
+		.segs = segs,
+		.room = room,
+		.to_guest = drive_to_guest(d, 0)};
 	int err;
 
-	if (!(hw->bm_command & BM_START) || !pci_may_dma(&ch->host->pci) || off < hw->bm_base)
+	if (!ide_can_map(ch) || off < hw->bm_base)
 		return -EAGAIN;
 	w.off = off - hw->bm_base;
 	w.end = w.off + n;

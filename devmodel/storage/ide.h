@@ -49,10 +49,13 @@ void ide_reset(struct ide_channel *ch);
 void ide_drive_irq(struct ide_channel *ch);
 
 /* Of struct drive_link_ops. */
+bool ide_can_map(const struct ide_channel *ch);
 int ide_map(struct ide_channel *ch, struct drive *d, uint64_t off, uint32_t n, struct iovec *segs,
 	unsigned room, struct giov *ret);
 void ide_moved(struct ide_channel *ch, struct drive *d, uint64_t off, uint32_t n);
 void ide_interrupt(struct ide_channel *ch, struct drive *d);
 void ide_stopped(struct ide_channel *ch, struct drive *d);
+/* Unit @n came or went. Nobody tells the guest; what the unit owed is void. */
+void ide_plugged(struct ide_channel *ch, unsigned n);
 
 #endif

@@ -100,6 +100,11 @@ static int link_map(struct drive *d, unsigned tag, uint64_t off, uint32_t n, str
 	return ide_map(channel_of(d), d, off, n, segs, room, ret);
 }
 
+static bool link_can_map(struct drive *d)
+{
+	return ide_can_map(channel_of(d));
+}
+
 static void link_moved(struct drive *d, unsigned tag, uint64_t off, uint32_t n)
 {
 	ide_moved(channel_of(d), d, off, n);
@@ -126,20 +131,17 @@ static void link_stopped(struct drive *d)
 	ide_stopped(channel_of(d), d);
 }
 
-/* Nobody tells the guest; what the unit owed is void. */
 static void link_plugged(struct storage *host, unsigned bay)
 {
 	struct piix_ide *s = container_of(host, struct piix_ide, storage);
-	struct ide_channel *ch = &s->channels[bay / IDE_UNITS];
 
-	ch->hw->intrq[bay % IDE_UNITS] = false;
-	ch->hw->resetting &= ~(1u << bay % IDE_UNITS);
-	ide_drive_irq(ch);
+	ide_plugged(&s->channels[bay / IDE_UNITS], bay % IDE_UNITS);
 }
 
 static const struct drive_link_ops ide_link = {
 	.data_register = true,
 	.map = link_map,
+	.can_map = link_can_map,
 	.moved = link_moved,
 	.drq = link_drq,
 	.end = link_end,

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/qs.h"
+#include "devmodel/audio/audio.h"
 #include "devmodel/chipset/chipset.h"
 #include "devmodel/display/vga.h"
 #include "devmodel/input/input.h"
@@ -136,6 +137,7 @@ static const struct folder folders[] = {
 	{"input", input_devices},
 	{"display", display_devices},
 	{"net", net_devices, plug_network, unplug_network},
+	{"audio", audio_devices},
 	{"usb", usb_devices, prepare_usb, done_usb},
 };
 

@@ -534,6 +534,37 @@ static void test_dma_tables(void)
 	ide_free(&t);
 }
 
+/* What the disk reads is not written to read-only memory, even if the bus master was told the other direction. */
+static void test_dma_to_rom(void)
+{
+	struct ide t = ide_new();
+	static const struct gmem_block_conf conf = {.name = "rom", .size = 4096};
+	struct gmem_block *block = gmem_block_new(&conf, NULL);
+	const struct prd prd = {0x2000000, 0x80000200};
+	struct region rom;
+
+	region_init_mem(&rom, "rom", block, 0, 4096, true);
+	bus_lock(t.r->bus);
+	g_assert_cmpint(region_map(t.r->bus, &rom, 0x2000000, 0), ==, 0);
+	bus_unlock(t.r->bus);
+	put_prds(&t, &prd, 1);
+	g_assert_cmphex(
+		dma(&t, (struct request){.command = ATA_READ_DMA, .lba = 1, .count = 1}, false), ==,
+		0x06);
+	g_assert_cmphex(rig_ram32(t.r, 0x2000000), ==, 0);
+	g_assert_cmphex(inb(&t, CMD + 7), ==, 0x51);
+	put_prds(&t, &prd, 1);
+	g_assert_cmphex(
+		dma(&t, (struct request){.command = ATA_WRITE_DMA, .lba = 1, .count = 1}, true), ==,
+		0x04);
+	g_assert_cmphex(t.disk->data[SECTOR], ==, 0);
+	bus_lock(t.r->bus);
+	region_unmap(t.r->bus, &rom);
+	bus_unlock(t.r->bus);
+	ide_free(&t);
+	gmem_block_unref(block);
+}
+
 /* More pieces than one request has: several requests, one interrupt; a table without end stops at its boundary. */
 static void test_dma_hostile(void)
 {
@@ -938,6 +969,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/ide/dma-write", test_dma_write);
 	g_test_add_func("/ide/dma-order", test_dma_order);
 	g_test_add_func("/ide/dma-tables", test_dma_tables);
+	g_test_add_func("/ide/dma-to-rom", test_dma_to_rom);
 	g_test_add_func("/ide/dma-hostile", test_dma_hostile);
 	g_test_add_func("/ide/errors", test_errors);
 	g_test_add_func("/ide/readonly", test_readonly);

@@ -271,6 +271,32 @@ static void op_stop(void *process, struct op_call *call)
 	finish_soon("stopped from outside");
 }
 
+/* Without a display. */
+static void no_display(struct op_call *call)
+{
+	op_fail_with(call, VMMD_ERROR_UNSUPPORTED, "the VM has no display");
+}
+
+static void op_screenshot(void *process, struct op_call *call)
+{
+	no_display(call);
+}
+
+static void op_send_key(void *process, struct op_call *call)
+{
+	no_display(call);
+}
+
+static void op_pointer(void *process, struct op_call *call)
+{
+	no_display(call);
+}
+
+static void op_vnc_password(void *process, struct op_call *call)
+{
+	no_display(call);
+}
+
 static void op_stats(void *process, struct op_call *call)
 {
 	op_return(call, &(struct op_stats){.guest_ns = 1});

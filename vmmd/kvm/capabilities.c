@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What we need of KVM beyond its version 12, and who needs it (Linux, Documentation/virt/kvm/api.rst).
+ * What we need of KVM beyond its version 12, and who needs it (Linux,
+ * Documentation/virt/kvm/api.rst).
  *
- * A question is a system call of every start. So what would be missed only later, by a running guest or without a word, is asked
- * for at once; the rest when a step of the set-up has failed, to say why.
+ * A question is a system call of every start. So what would be missed only later, by a running
+ * guest or without a word, is asked for at once; the rest when a step of the set-up has failed, to
+ * say why.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -88,6 +90,16 @@ bool kvm_capabilities_check(const struct kvm *k, GError **error)
 		return set_missing(error, missing ? missing : c->name);
 	}
 	return true;
+}
+
+bool kvm_smm_check(const struct kvm *k, GError **error)
+{
+	if (ioctl(k->dev_fd, KVM_CHECK_EXTENSION, KVM_CAP_X86_SMM) > 0 &&
+		ioctl(k->dev_fd, KVM_CHECK_EXTENSION, KVM_CAP_MULTI_ADDRESS_SPACE) > 1)
+		return true;
+	return err_set(error, VMMD_ERROR_UNSUPPORTED,
+		"this kernel's KVM lacks system management mode (KVM_CAP_X86_SMM, "
+		"KVM_CAP_MULTI_ADDRESS_SPACE), which the VM's firmware needs");
 }
 
 bool kvm_step_failed(struct accel *a, GError **error, int err, const char *fmt, ...)

@@ -506,6 +506,7 @@ int kvm_reset(struct accel *a, const struct accel_cpu_start *start)
 		return first_start(k, start);
 	hw = g_new0(struct vcpu_hw, 1);
 	for (unsigned i = 0; i < k->n_vcpus; i++) {
+		__atomic_store_n(&k->vcpus[i].smi, false, __ATOMIC_RELAXED);
 		err = vcpu_get(&k->vcpus[i], hw);
 		if (!err) {
 			vcpu_hw_reset(&k->vcpus[i], hw, start);

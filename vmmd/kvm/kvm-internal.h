@@ -36,6 +36,7 @@ struct vcpu {
 	pthread_t thread;
 	bool started;
 	uint64_t start;              /* kvm lock: which start of the VM it has used */
+	bool smi;                    /* atomic: one is to be made pending by its own thread */
 	bool inside;                 /* atomic: in KVM_RUN, or about to be; own thread writes */
 	bool held;                   /* atomic: may not enter the guest; kvm lock for writing */
 	bool cheap_fence;            /* fence_init() */
@@ -47,13 +48,21 @@ struct kvm_slot {
 	struct accel_slot slot;
 };
 
+/* What KVM calls address spaces: the second is what vCPUs in system management mode see. */
+enum { KVM_VIEW_NORMAL, KVM_VIEW_SMM, KVM_VIEWS };
+
+struct kvm_view {
+	struct kvm_slot slots[KVM_MAX_SLOTS];
+};
+
 struct kvm {
 	struct accel accel;
+	struct accel_ops ops; /* [c] those of this VM: with or without system management mode */
 	struct kvm_conf conf; /* [c] */
 	int dev_fd, vm_fd;    /* [c] */
 
 	/* memory.c: serialised by the bus */
-	struct kvm_slot slots[KVM_MAX_SLOTS];
+	struct kvm_view views[KVM_VIEWS];
 	bool dirty_log;
 
 	/* irq.c */
@@ -86,7 +95,9 @@ int kvm_ioctl(int fd, unsigned long request, const void *arg);
 
 /* False and an error that names what is missing, of what nothing else would miss in time. */
 bool kvm_capabilities_check(const struct kvm *k, GError **error);
+bool kvm_smm_check(const struct kvm *k, GError **error);
 int kvm_memory_commit(struct accel *a, const struct accel_slot *slots, size_t n);
+int kvm_smm_memory_commit(struct accel *a, const struct accel_slot *slots, size_t n);
 /* Gives back what slots refer to; the VM is gone. */
 void kvm_memory_done(struct kvm *k);
 int kvm_dirty_log(struct accel *a, bool on);
@@ -114,8 +125,8 @@ void kvm_run_all(struct accel *a);
 void kvm_pause(struct accel *a, void (*fn)(void *opaque), void *opaque);
 void kvm_vcpus_free(struct kvm *k);
 /*
- * Keeps every vCPU outside the guest for a moment, for changes that none may see half done; hold waits until they are. Main
- * thread or a vCPU thread, one holder at a time.
+ * Keeps every vCPU outside the guest for a moment, for changes that none may see half done; hold
+ * waits until they are. Main thread or a vCPU thread, one holder at a time.
  */
 void kvm_vcpus_hold(struct kvm *k);
 void kvm_vcpus_release(struct kvm *k);
@@ -126,5 +137,6 @@ int kvm_reset(struct accel *a, const struct accel_cpu_start *start);
 int kvm_save(struct accel *a, GByteArray *out);
 bool kvm_load(struct accel *a, const uint8_t *buf, size_t len, GError **error);
 int kvm_nmi(struct accel *a);
+int kvm_smi(struct accel *a, bool all);
 
 #endif

@@ -21,7 +21,10 @@ bool kvm_is_software(void)
 {
 	unsigned a, b, c, d;
 
-	/* CPUID 1 ECX bit 5: VMX (Intel SDM); 8000_0001h ECX bit 2: SVM (AMD APM volume 3, appendix E). */
+	/*
+	 * CPUID 1 ECX bit 5: VMX (Intel SDM); 8000_0001h ECX bit 2: SVM (AMD APM volume 3, appendix
+	 * E).
+	 */
 	if (__get_cpuid(1, &a, &b, &c, &d) && (c & 1 << 5))
 		return false;
 	return !(__get_cpuid(0x80000001, &a, &b, &c, &d) && (c & 1 << 2));
@@ -67,7 +70,7 @@ static bool check_device(struct kvm *k, GError **error)
 	if (version != KVM_API_VERSION)
 		return err_set(error, VMMD_ERROR_UNSUPPORTED,
 			"KVM has API version %d, %d is needed", version, KVM_API_VERSION);
-	return kvm_capabilities_check(k, error);
+	return kvm_capabilities_check(k, error) && (!k->conf.smm || kvm_smm_check(k, error));
 }
 
 static bool create_vm(struct kvm *k, GError **error)
@@ -143,7 +146,12 @@ struct accel *kvm_new(const struct kvm_conf *conf, GError **error)
 {
 	struct kvm *k = g_new0(struct kvm, 1);
 
-	k->accel.ops = &kvm_accel_ops;
+	k->ops = kvm_accel_ops;
+	if (conf->smm) {
+		k->ops.smm_memory_commit = kvm_smm_memory_commit;
+		k->ops.smi = kvm_smi;
+	}
+	k->accel.ops = &k->ops;
 	k->conf = *conf;
 	k->vm_fd = -1;
 	pthread_mutex_init(&k->lock, NULL);

@@ -16,6 +16,7 @@ struct kvm_conf {
 	int fd;            /* of /dev/kvm, passed; -1: open it */
 	struct loop *loop; /* main loop: where pause() answers */
 	bool pit, irqchip; /* normally both */
+	bool smm;          /* system management mode: accel->ops->smi and smm_memory_commit */
 	/* Called first on each vCPU thread: name, seccomp filter. 0 or -errno. */
 	int (*thread_setup)(unsigned vcpu);
 };

@@ -20,20 +20,27 @@ static bool wanted(const struct accel_slot *have, const struct accel_slot *slots
 	return false;
 }
 
-static bool present(const struct kvm *k, const struct accel_slot *want)
+static bool present(const struct kvm_view *v, const struct accel_slot *want)
 {
 	for (unsigned i = 0; i < KVM_MAX_SLOTS; i++) {
-		if (k->slots[i].used && same_place(&k->slots[i].slot, want))
+		if (v->slots[i].used && same_place(&v->slots[i].slot, want))
 			return true;
 	}
 	return false;
 }
 
+/* The number by which the kernel knows slot @id: the address space is in its upper half. */
+static uint32_t slot_number(const struct kvm *k, const struct kvm_view *v, unsigned id)
+{
+	return (uint32_t)(v - k->views) << 16 | id;
+}
+
 /* Tells the kernel slot @id: @size 0 deletes it. */
-static int set_region(struct kvm *k, unsigned id, const struct accel_slot *s, uint64_t size)
+static int set_region(struct kvm *k, const struct kvm_view *v, unsigned id,
+	const struct accel_slot *s, uint64_t size)
 {
 	struct kvm_userspace_memory_region r = {
-		.slot = id,
+		.slot = slot_number(k, v, id),
 		.guest_phys_addr = s->gpa.v,
 		.memory_size = size,
 		.userspace_addr = (uintptr_t)gmem_block_hva(s->block) + s->offset,
@@ -43,74 +50,73 @@ static int set_region(struct kvm *k, unsigned id, const struct accel_slot *s, ui
 	int err;
 
 	err = kvm_ioctl(k->vm_fd, KVM_SET_USER_MEMORY_REGION, &r);
-	trace_kvm_memory_slot(id, s->gpa.v, size, err);
+	trace_kvm_memory_slot(r.slot, s->gpa.v, size, err);
 	return err;
 }
 
-static int remove_slot(struct kvm *k, unsigned id)
+static int remove_slot(struct kvm *k, struct kvm_view *v, unsigned id)
 {
-	int err = set_region(k, id, &k->slots[id].slot, 0);
+	int err = set_region(k, v, id, &v->slots[id].slot, 0);
 
 	if (err < 0)
 		return err;
-	k->slots[id].used = false;
-	gmem_block_unref(k->slots[id].slot.block);
+	v->slots[id].used = false;
+	gmem_block_unref(v->slots[id].slot.block);
 	return 0;
 }
 
-static int add_slot(struct kvm *k, const struct accel_slot *s)
+static int add_slot(struct kvm *k, struct kvm_view *v, const struct accel_slot *s)
 {
 	for (unsigned id = 0; id < KVM_MAX_SLOTS; id++) {
 		int err;
 
-		if (k->slots[id].used)
+		if (v->slots[id].used)
 			continue;
-		err = set_region(k, id, s, s->size);
+		err = set_region(k, v, id, s, s->size);
 		if (err < 0)
 			return err;
-		k->slots[id] = (struct kvm_slot){.used = true, .slot = *s};
+		v->slots[id] = (struct kvm_slot){.used = true, .slot = *s};
 		gmem_block_ref(s->block);
 		return 0;
 	}
 	return -ENOSPC;
 }
 
-static bool goes(const struct kvm *k, unsigned id, const struct accel_slot *slots, size_t n)
+static bool goes(const struct kvm_view *v, unsigned id, const struct accel_slot *slots, size_t n)
 {
-	return k->slots[id].used && !wanted(&k->slots[id].slot, slots, n);
+	return v->slots[id].used && !wanted(&v->slots[id].slot, slots, n);
 }
 
 /* What goes makes room, in numbers and addresses, for what comes. */
-static int change_slots(struct kvm *k, const struct accel_slot *slots, size_t n)
+static int change_slots(struct kvm *k, struct kvm_view *v, const struct accel_slot *slots, size_t n)
 {
 	int err = 0;
 
 	for (unsigned id = 0; id < KVM_MAX_SLOTS && !err; id++) {
-		if (goes(k, id, slots, n))
-			err = remove_slot(k, id);
+		if (goes(v, id, slots, n))
+			err = remove_slot(k, v, id);
 	}
 	for (size_t i = 0; i < n && !err; i++) {
-		if (!present(k, &slots[i]))
-			err = add_slot(k, &slots[i]);
+		if (!present(v, &slots[i]))
+			err = add_slot(k, v, &slots[i]);
 	}
 	return err;
 }
 
 /*
- * RAM that is cut in two is deleted and added again in its parts. In between the guest must not run: it would find nothing
- * where its own program lies.
+ * RAM that is cut in two is deleted and added again in its parts. In between the guest must not
+ * run: it would find nothing where its own program lies.
  */
-int kvm_memory_commit(struct accel *a, const struct accel_slot *slots, size_t n)
+static int commit(struct kvm *k, struct kvm_view *v, const struct accel_slot *slots, size_t n)
 {
-	struct kvm *k = to_kvm(a);
 	bool hold = false;
 	int err;
 
 	for (unsigned id = 0; id < KVM_MAX_SLOTS && !hold; id++)
-		hold = goes(k, id, slots, n);
+		hold = goes(v, id, slots, n);
 	if (hold)
 		kvm_vcpus_hold(k);
-	err = change_slots(k, slots, n);
+	err = change_slots(k, v, slots, n);
 	if (hold)
 		kvm_vcpus_release(k);
 	return err;
@@ -118,31 +124,58 @@ int kvm_memory_commit(struct accel *a, const struct accel_slot *slots, size_t n)
 
 void kvm_memory_done(struct kvm *k)
 {
-	for (unsigned id = 0; id < KVM_MAX_SLOTS; id++) {
-		if (k->slots[id].used)
-			gmem_block_unref(k->slots[id].slot.block);
+	for (struct kvm_view *v = k->views; v < k->views + KVM_VIEWS; v++) {
+		for (unsigned id = 0; id < KVM_MAX_SLOTS; id++) {
+			if (v->slots[id].used)
+				gmem_block_unref(v->slots[id].slot.block);
+		}
 	}
+}
+
+int kvm_memory_commit(struct accel *a, const struct accel_slot *slots, size_t n)
+{
+	return commit(to_kvm(a), &to_kvm(a)->views[KVM_VIEW_NORMAL], slots, n);
+}
+
+int kvm_smm_memory_commit(struct accel *a, const struct accel_slot *slots, size_t n)
+{
+	return commit(to_kvm(a), &to_kvm(a)->views[KVM_VIEW_SMM], slots, n);
+}
+
+/* @fn for every slot that the guest can write, until it fails. */
+static int each_writable(
+	struct kvm *k, int (*fn)(struct kvm *k, const struct kvm_view *v, unsigned id))
+{
+	int err = 0;
+
+	for (struct kvm_view *v = k->views; v < k->views + KVM_VIEWS; v++) {
+		for (unsigned id = 0; id < KVM_MAX_SLOTS && !err; id++) {
+			if (v->slots[id].used && !v->slots[id].slot.readonly)
+				err = fn(k, v, id);
+		}
+	}
+	return err;
+}
+
+static int set_again(struct kvm *k, const struct kvm_view *v, unsigned id)
+{
+	return set_region(k, v, id, &v->slots[id].slot, v->slots[id].slot.size);
 }
 
 int kvm_dirty_log(struct accel *a, bool on)
 {
 	struct kvm *k = to_kvm(a);
-	int err = 0;
 
 	k->dirty_log = on;
-	for (unsigned id = 0; id < KVM_MAX_SLOTS && !err; id++) {
-		if (k->slots[id].used && !k->slots[id].slot.readonly)
-			err = set_region(k, id, &k->slots[id].slot, k->slots[id].slot.size);
-	}
-	return err;
+	return each_writable(k, set_again);
 }
 
-static int sync_slot(struct kvm *k, unsigned id)
+static int sync_slot(struct kvm *k, const struct kvm_view *v, unsigned id)
 {
-	const struct accel_slot *s = &k->slots[id].slot;
+	const struct accel_slot *s = &v->slots[id].slot;
 	uint64_t pages = s->size / GMEM_PAGE_SIZE;
 	g_autofree uint64_t *bits = g_new0(uint64_t, (pages + 63) / 64);
-	struct kvm_dirty_log log = {.slot = id, .dirty_bitmap = bits};
+	struct kvm_dirty_log log = {.slot = slot_number(k, v, id), .dirty_bitmap = bits};
 	int err = kvm_ioctl(k->vm_fd, KVM_GET_DIRTY_LOG, &log);
 
 	if (err < 0)
@@ -160,12 +193,5 @@ static int sync_slot(struct kvm *k, unsigned id)
 
 int kvm_dirty_sync(struct accel *a)
 {
-	struct kvm *k = to_kvm(a);
-	int err = 0;
-
-	for (unsigned id = 0; id < KVM_MAX_SLOTS && !err; id++) {
-		if (k->slots[id].used && !k->slots[id].slot.readonly)
-			err = sync_slot(k, id);
-	}
-	return err;
+	return each_writable(to_kvm(a), sync_slot);
 }

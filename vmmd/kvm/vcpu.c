@@ -2,9 +2,10 @@
 /*
  * A vCPU's thread: park until the VM runs, then KVM_RUN and dispatch until asked to stop.
  *
- * To stop one, the main thread clears `running` and signals the thread. The handler sets immediate_exit in the shared page, so that
- * KVM_RUN returns EINTR whether the signal came before or inside it; an access in flight is completed by that
- * same KVM_RUN. So the loop looks at `running` only after EINTR, and a register access costs no check.
+ * To stop one, the main thread clears `running` and signals the thread. The handler sets
+ * immediate_exit in the shared page, so that KVM_RUN returns EINTR whether the signal came before
+ * or inside it; an access in flight is completed by that same KVM_RUN. So the loop looks at
+ * `running` only after EINTR, and a register access costs no check.
  */
 #include <errno.h>
 #include <signal.h>
@@ -31,14 +32,50 @@ static void kick_handler(int sig)
 		current_run->immediate_exit = 1;
 }
 
+static void raise_event(struct vcpu *c, enum accel_event e, const char *detail)
+{
+	struct accel *a = &c->kvm->accel;
+
+	if (a->event)
+		a->event(a->event_opaque, e, c->index, detail);
+}
+
+/* ---- system management interrupts ---- */
+
+/* Own thread: pending before the next instruction. */
+static void take_smi(struct vcpu *c)
+{
+	int err = kvm_ioctl(c->fd, KVM_SMI, NULL);
+
+	if (err < 0)
+		raise_event(c, ACCEL_INTERNAL_ERROR, "KVM refuses a system management interrupt");
+}
+
+int kvm_smi(struct accel *a, bool all)
+{
+	struct kvm *k = to_kvm(a);
+
+	for (unsigned i = 0; i < k->n_vcpus; i++) {
+		struct vcpu *c = &k->vcpus[i];
+
+		if (c->run == current_run) {
+			take_smi(c);
+		} else if (all) {
+			__atomic_store_n(&c->smi, true, __ATOMIC_RELEASE);
+			pthread_kill(c->thread, KICK_SIGNAL);
+		}
+	}
+	return 0;
+}
+
 static void count_exit(struct vcpu *c, enum kvm_exit e)
 {
 	__atomic_store_n(&c->exits[e], c->exits[e] + 1, __ATOMIC_RELAXED);
 }
 
 /*
- * The bytes of a port access, in the page that KVM shares: eight can be moved whatever the size, the bus and KVM take as many
- * as count.
+ * The bytes of a port access, in the page that KVM shares: eight can be moved whatever the size,
+ * the bus and KVM take as many as count.
  */
 static void port_access(struct vcpu *c, const struct kvm_run *run, uint8_t *data)
 {
@@ -113,14 +150,6 @@ static void handle_mmio(struct vcpu *c, struct kvm_run *run)
 		memcpy(data, &v, sizeof(v));
 	}
 	qs_leave();
-}
-
-static void raise_event(struct vcpu *c, enum accel_event e, const char *detail)
-{
-	struct accel *a = &c->kvm->accel;
-
-	if (a->event)
-		a->event(a->event_opaque, e, c->index, detail);
 }
 
 /* Exits that end the run of this vCPU until the machine does something. False: park. */
@@ -252,6 +281,8 @@ static __access_path(0) __attribute__((aligned(4096))) void run_guest(struct vcp
 			}
 			count_exit(c, KVM_EXITS_INTR);
 			run->immediate_exit = 0;
+			if (__atomic_exchange_n(&c->smi, false, __ATOMIC_ACQUIRE))
+				take_smi(c);
 			stop = !__atomic_load_n(&c->kvm->running, __ATOMIC_ACQUIRE);
 			trace_kvm_kicked(c->index, stop);
 			if (stop)
@@ -268,8 +299,8 @@ static __access_path(0) __attribute__((aligned(4096))) void run_guest(struct vcp
 }
 
 /*
- * Waits for the next start of the VM. A vCPU that has given up by itself waits here too: until the VM was paused and
- * started again, not for the start it has already used. False: the thread ends.
+ * Waits for the next start of the VM. A vCPU that has given up by itself waits here too: until the
+ * VM was paused and started again, not for the start it has already used. False: the thread ends.
  */
 static bool park(struct vcpu *c)
 {
@@ -429,7 +460,10 @@ void kvm_vcpus_free(struct kvm *k)
 	k->n_vcpus = 0;
 }
 
-/* A message with delivery mode NMI to all (Intel SDM volume 3, section 11.11): needs no vCPU to be stopped. */
+/*
+ * A message with delivery mode NMI to all (Intel SDM volume 3, section 11.11): needs no vCPU to be
+ * stopped.
+ */
 int kvm_nmi(struct accel *a)
 {
 	const struct accel_msi all = {.addr = 0xfeeff000, .data = 4 << 8};

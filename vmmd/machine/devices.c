@@ -256,7 +256,7 @@ bool machine_build_devices(struct machine *m, GError **error)
 		{"rng", false, s->rng != NULL, add_rng},
 		{"inputs", true, s->n_inputs, add_input},
 		{"display", false, s->display != NULL, add_display},
-		{"vnc", false, s->vnc != NULL, NULL},
+		{"vnc", false, s->display != NULL, machine_add_vnc},
 		{"sounds", true, s->n_sounds, NULL},
 		{"tpm", false, s->tpm != NULL, NULL},
 		{"devices", true, s->n_devices, add_other},

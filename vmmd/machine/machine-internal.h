@@ -83,6 +83,8 @@ bool machine_add_controller(
 	struct machine *m, size_t i, GError **error); /* nothing for root ports */
 bool machine_add_disk(struct machine *m, size_t i, GError **error);
 bool machine_add_nic(struct machine *m, size_t i, GError **error);
+/* The VNC server; without one the helper is there for screenshots. */
+bool machine_add_vnc(struct machine *m, size_t i, GError **error);
 
 /* The fd of a file of the spec, handed over: the spec does not close it any more. */
 int machine_take_fd(const struct prop_file *f);

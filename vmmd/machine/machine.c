@@ -17,6 +17,7 @@
 #include "devmodel/storage/storage.h"
 #include "devmodel/usb/usb-devices.h"
 #include "virtio-backends/devices/devices.h"
+#include "virtio-backends/display/vnc.h"
 #include "vmmd/kvm/kvm.h"
 #include "vmmd/machine/machine-internal.h"
 #include "vmmd/qtest/qtest.h"
@@ -52,6 +53,7 @@ static bool make_accel(struct machine *m, GError **error)
 		.loop = m->env.main,
 		.pit = true,
 		.irqchip = true,
+		.smm = machine_has_smm(m),
 		.thread_setup = m->env.vcpu_thread_setup,
 	};
 
@@ -225,6 +227,7 @@ void machine_free(struct machine *m)
 		bus_free(m->bus);
 	if (m->pit_call.fn)
 		loop_call_cancel(m->env.main, &m->pit_call);
+	vnc_free(m->vnc);
 	display_free(m->display);
 	input_free(m->input);
 	g_ptr_array_unref(m->disks);

@@ -20,12 +20,14 @@ struct chardev;
 struct display;
 struct input;
 struct machine_type;
+struct vnc;
 
 struct machine_env {
 	struct loop *main; /* timers, character devices, control */
 	struct loop *io;   /* virtqueues; its thread is started by the caller after the sandbox */
 	int kvm_fd;        /* of /dev/kvm, or -1: open it */
 	const char *slirp; /* path of vmmd-slirp */
+	const char *vnc;   /* path of vmmd-vnc */
 	uid_t uid;         /* helpers become this user; (uid_t)-1: stay */
 	gid_t gid;
 	int (*vcpu_thread_setup)(unsigned vcpu);
@@ -58,6 +60,7 @@ struct machine {
 	struct accel_cpus cpus;
 	struct input *input;     /* keys and pointers from who looks at it */
 	struct display *display; /* NULL: none */
+	struct vnc *vnc;         /* who shows it */
 	GPtrArray *disks;        /* struct blk, of the disks and media that there are */
 	GPtrArray *nets;         /* struct net, in order of spec->nics */
 	GPtrArray *chardevs;     /* struct chardev, all */

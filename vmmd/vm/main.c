@@ -55,6 +55,7 @@ static const char usage[] =
 	"  --status-fd N          write how the VM ended there, as JSON\n"
 	"  --uid N, --gid N       become this user, when root; default 65534\n"
 	"  --slirp PATH           program for user networking; default: beside this one\n"
+	"  --vnc PATH             program that shows the display; default: beside this one\n"
 	"  --qtest SOCKET         connect there and let a program drive the devices (unix:PATH); "
 	"implies accel qtest\n"
 	"  --qtest-log FILE       write the qtest protocol there\n"
@@ -67,7 +68,7 @@ static const char usage[] =
 	"isa-debug-exit.\n";
 
 struct options {
-	const char *spec_path, *name, *control_path, *slirp, *qtest, *qtest_log;
+	const char *spec_path, *name, *control_path, *slirp, *vnc, *qtest, *qtest_log;
 	int spec_fd, kvm_fd, control_fd, ready_fd, status_fd;
 	uid_t uid;
 	gid_t gid;
@@ -128,6 +129,7 @@ enum {
 	OPT_UID,
 	OPT_GID,
 	OPT_SLIRP,
+	OPT_VNC,
 	OPT_QTEST,
 	OPT_QTEST_LOG,
 	OPT_LOG_LEVEL,
@@ -150,6 +152,7 @@ static const struct option long_options[] = {
 	{"uid", required_argument, NULL, OPT_UID},
 	{"gid", required_argument, NULL, OPT_GID},
 	{"slirp", required_argument, NULL, OPT_SLIRP},
+	{"vnc", required_argument, NULL, OPT_VNC},
 	{"qtest", required_argument, NULL, OPT_QTEST},
 	{"qtest-log", required_argument, NULL, OPT_QTEST_LOG},
 	{"log-level", required_argument, NULL, OPT_LOG_LEVEL},
@@ -175,6 +178,7 @@ static bool set_option(struct options *o, int opt, const char *arg, GError **err
 	case OPT_UID: return parse_id("uid", arg, &o->uid, error);
 	case OPT_GID: return parse_id("gid", arg, &o->gid, error);
 	case OPT_SLIRP: o->slirp = arg; return true;
+	case OPT_VNC: o->vnc = arg; return true;
 	case OPT_QTEST: o->qtest = arg; return true;
 	case OPT_QTEST_LOG: o->qtest_log = arg; return true;
 	case OPT_LOG_LEVEL: return parse_level(arg, &o->level, error);
@@ -241,18 +245,18 @@ static bool has_user_network(const struct vm_spec *spec)
 	return false;
 }
 
-/* The helper lies where we lie, in the build as when installed. */
-static char *default_slirp(void)
+/* Helpers lie where we lie, in the build as when installed. */
+static char *default_helper(const char *name)
 {
 	char self[4096];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	g_autofree char *dir = NULL;
 
 	if (n < 0)
-		return g_strdup("vmmd-slirp");
+		return g_strdup(name);
 	self[n] = '\0';
 	dir = g_path_get_dirname(self);
-	return g_build_filename(dir, "vmmd-slirp", NULL);
+	return g_build_filename(dir, name, NULL);
 }
 
 static int unix_socket(const char *path, bool serve, GError **error)
@@ -411,6 +415,7 @@ static bool build(struct process *p, GError **error)
 	struct machine_env env = {
 		.kvm_fd = o->kvm_fd,
 		.slirp = o->slirp,
+		.vnc = o->vnc,
 		.uid = o->uid,
 		.gid = o->gid,
 		.vcpu_thread_setup = o->no_sandbox ? NULL : vcpu_thread_enter,
@@ -444,7 +449,9 @@ static bool start(struct process *p, GError **error)
 	if (o->qtest)
 		p->vm.spec->accel = SPEC_ACCEL_QTEST;
 	if (!o->slirp && has_user_network(p->vm.spec))
-		o->slirp = default_slirp();
+		o->slirp = default_helper("vmmd-slirp");
+	if (!o->vnc && p->vm.spec->display)
+		o->vnc = default_helper("vmmd-vnc");
 	p->vm.name = o->name ? o->name : p->vm.spec->name;
 	log_open("vmmd-vm", p->vm.name, o->level);
 	if (!vm_spec_complete(p->vm.spec, error) || !vm_files_open(p->vm.spec, o->files, error) ||

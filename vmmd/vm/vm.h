@@ -45,6 +45,8 @@ struct vm {
 	struct loop_timer deadline;
 	GSList *waiting; /* struct op_call: answered when the change is complete */
 
+	GBytes *screenshot; /* the last one: it is read in parts */
+
 	/* What the guest causes, told at a bounded rate. */
 	struct io_errors *io_errors;
 	struct gate panics;
@@ -72,6 +74,9 @@ void vm_request(struct vm *vm, enum vm_goal goal, const char *why, struct op_cal
 void vm_request_exit(
 	struct vm *vm, enum op_exit_state state, const char *why, struct op_call *call);
 void vm_resume(struct vm *vm);
+
+/* control-display.c */
+op_handler op_screenshot, op_send_key, op_pointer, op_vnc_password;
 
 /* The handlers of scope vm, for the control server. */
 extern const struct vm_handlers vm_control_handlers;

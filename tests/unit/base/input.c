@@ -174,6 +174,21 @@ static void leds(void)
 	input_free(i);
 }
 
+static void names(void)
+{
+	static const struct {
+		const char *name;
+		unsigned code;
+	} some[] = {{"0", KEY_0}, {"a", KEY_A}, {"yen", KEY_YEN}, {"z", KEY_Z}, {"ret", KEY_ENTER},
+		{"ctrl", KEY_LEFTCTRL}, {"delete", KEY_DELETE}, {"f12", KEY_F12}, {"f2", KEY_F2},
+		{"spc", KEY_SPACE}, {"meta_l", KEY_LEFTMETA}, {"kp_enter", KEY_KPENTER},
+		{"print", KEY_SYSRQ}, {"less", KEY_102ND}, {"", 0}, {"A", 0}, {"f25", 0},
+		{"\xff", 0}};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(some); i++)
+		g_assert_cmpuint(input_key_by_name(some[i].name), ==, some[i].code);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -182,5 +197,6 @@ int main(int argc, char **argv)
 	g_test_add_func("/input/positions-for-a-mouse", positions_for_a_mouse);
 	g_test_add_func("/input/movement-for-a-tablet", movement_for_a_tablet);
 	g_test_add_func("/input/leds", leds);
+	g_test_add_func("/input/names", names);
 	return g_test_run();
 }

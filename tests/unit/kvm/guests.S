@@ -452,4 +452,25 @@ GUEST 16, cpuid
 2:	DONE
 END cpuid
 
+/* What it reads at 0xA0000, before, during (the handler's report) and after a system management interrupt. */
+GUEST 32, smi
+	mov	0xa0000, %eax
+	mov	$0x510, %dx
+	out	%eax, %dx
+	mov	$0x520, %dx
+	out	%al, %dx
+	mov	0xa0000, %eax
+	mov	$0x514, %dx
+	out	%eax, %dx
+	DONE
+END smi
+
+/* At SMBASE + 0x8000: real mode with segments of 4 GiB. */
+GUEST 16, smi_handler
+	addr32 movl	0xa0000, %eax
+	mov	$0x518, %dx
+	out	%eax, %dx
+	rsm
+END smi_handler
+
 	.section .note.GNU-stack, "", @progbits

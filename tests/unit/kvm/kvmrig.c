@@ -34,7 +34,9 @@ static uint64_t access_device(struct dev *d, struct rig_access a)
 		__atomic_fetch_add(&r->done, 1, __ATOMIC_RELEASE);
 		return 0;
 	}
-	/* What a read gives unless the test has its own way: bytes that tell where they come from. */
+	/*
+	 * What a read gives unless the test has its own way: bytes that tell where they come from.
+	 */
 	if (!a.write)
 		a.value = 0x1122334455667788 + a.offset;
 	if (rd->access)
@@ -119,7 +121,10 @@ static void make_page_tables(struct rig *r)
 	}
 }
 
-/* 0x10, 0x18 flat 32-bit code and data (LONG: 64-bit code); 0x28, 0x30 the same for ring 3, 64-bit; 0x40 TSS. */
+/*
+ * 0x10, 0x18 flat 32-bit code and data (LONG: 64-bit code); 0x28, 0x30 the same for ring 3, 64-bit;
+ * 0x40 TSS.
+ */
 static void make_gdt(struct rig *r, bool is64)
 {
 	set64(r, GDT + 0x10, is64 ? 0x00af9b000000ffff : 0x00cf9b000000ffff);
@@ -209,8 +214,11 @@ static void add_device(struct rig *r, const struct rig_conf *conf)
 struct rig *rig_new(const struct rig_conf *conf)
 {
 	static const struct accel_cpus one = {1, 1, 1, 1};
-	struct kvm_conf kvm = {
-		.fd = -1, .pit = true, .irqchip = true, .thread_setup = conf->thread_setup};
+	struct kvm_conf kvm = {.fd = -1,
+		.pit = true,
+		.irqchip = true,
+		.thread_setup = conf->thread_setup,
+		.smm = conf->smm};
 	struct rig *r = g_new0(struct rig, 1);
 	GError *error = NULL;
 

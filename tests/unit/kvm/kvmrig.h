@@ -68,6 +68,7 @@ struct rig_conf {
 	const struct accel_cpus *cpus;                       /* NULL: one */
 	int (*thread_setup)(unsigned vcpu);                  /* may be NULL */
 	void (*access)(struct rig *r, struct rig_access *a); /* may be NULL */
+	bool smm;
 };
 
 /* A program of guests.S. */

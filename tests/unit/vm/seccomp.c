@@ -47,6 +47,7 @@ static const struct {
 	{"KVM_RUN", M | V, SYS_ioctl, {NO_FD, KVM_RUN}},
 	{"KVM_IRQ_LINE", M | I | V, SYS_ioctl, {NO_FD, KVM_IRQ_LINE}},
 	{"KVM_SIGNAL_MSI", M | I | V, SYS_ioctl, {NO_FD, KVM_SIGNAL_MSI}},
+	{"KVM_SMI", M | V, SYS_ioctl, {NO_FD, KVM_SMI}},
 	{"KVM_SET_USER_MEMORY_REGION", M | V, SYS_ioctl, {NO_FD, KVM_SET_USER_MEMORY_REGION}},
 	{"KVM_IOEVENTFD", M | V, SYS_ioctl, {NO_FD, KVM_IOEVENTFD}},
 	{"KVM_IRQFD", M | V, SYS_ioctl, {NO_FD, KVM_IRQFD}},
