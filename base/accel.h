@@ -129,6 +129,12 @@ struct accel_ops {
 	/* Level of an interrupt pin. Any thread; serialised per GSI by the irq core. */
 	int (*gsi_set)(struct accel *a, unsigned gsi, bool level);
 
+	/*
+	 * Output 0 of the PIT goes to its interrupt, as after reset, or nowhere: the HPET takes its
+	 * place. Main thread. NULL: this accelerator has no PIT.
+	 */
+	int (*pit_connect)(struct accel *a, bool connected);
+
 	/* Sends one message-signalled interrupt now. Any thread. */
 	int (*msi_send)(struct accel *a, const struct accel_msi *msi);
 

@@ -88,6 +88,12 @@ void region_init_mem(struct region *r, const char *name, struct gmem_block *bloc
 		.block_offset = offset};
 }
 
+void region_handle_writes(struct region *r, struct dev *d, const struct region_ops *ops)
+{
+	r->dev = d;
+	r->ops = ops;
+}
+
 int region_map(struct bus *b, struct region *r, uint64_t base, int priority)
 {
 	struct region **p = &b->regions;

@@ -155,6 +155,11 @@ void region_init_io(struct region *r, struct dev *d, const struct region_ops *op
 /* RAM, or with @rom memory that the guest cannot write. */
 void region_init_mem(struct region *r, const char *name, struct gmem_block *block, uint64_t offset,
 	uint64_t size, bool rom);
+/*
+ * Of an initialised ROM: @ops->write of @d gets what the guest writes to it; reads stay those of memory, but for a few that
+ * exit, which get @ops->read.
+ */
+void region_handle_writes(struct region *r, struct dev *d, const struct region_ops *ops);
 
 /*
  * Maps or moves it. -EINVAL when it would leave its space (64 KiB of ports, 2^52 bytes of memory):

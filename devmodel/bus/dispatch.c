@@ -44,7 +44,7 @@ static struct range range_of(const struct flat *f)
 	struct range g = {
 		.start = f->start, .last = f->end - 1, .base = r->base, .region = f->region};
 
-	if (r->kind == REGION_IO) {
+	if (r->ops) {
 		g.dev = r->dev;
 		g.read = r->ops->read;
 		g.write = r->ops->write;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "devmodel/platform/hpet.h"
+#include "devmodel/platform/pflash.h"
 #include "devmodel/platform/platform.h"
 
 const struct dev_ops *const platform_devices[] = {
@@ -10,5 +11,6 @@ const struct dev_ops *const platform_devices[] = {
 	&isa_debugcon_ops,
 	&isa_debug_exit_ops,
 	&pvpanic_ops,
+	&pflash_ops,
 	NULL,
 };

@@ -66,6 +66,18 @@ static int commit_locked(struct kvm *k)
 	return err;
 }
 
+int kvm_pit_connect(struct accel *a, bool connected)
+{
+	struct kvm *k = to_kvm(a);
+	struct kvm_pit_state2 pit = {};
+	int err = kvm_ioctl(k->vm_fd, KVM_GET_PIT2, &pit);
+
+	if (err < 0)
+		return err;
+	pit.flags = connected ? 0 : KVM_PIT_FLAGS_HPET_LEGACY;
+	return kvm_ioctl(k->vm_fd, KVM_SET_PIT2, &pit);
+}
+
 bool kvm_irqchip_create(struct accel *a, GError **error)
 {
 	struct kvm *k = to_kvm(a);

@@ -105,6 +105,7 @@ int kvm_dirty_sync(struct accel *a);
 
 void kvm_irq_init(struct kvm *k);
 void kvm_irq_done(struct kvm *k);
+int kvm_pit_connect(struct accel *a, bool connected);
 bool kvm_irqchip_create(struct accel *a, GError **error);
 int kvm_gsi_set(struct accel *a, unsigned gsi, bool level);
 int kvm_msi_send(struct accel *a, const struct accel_msi *msi);

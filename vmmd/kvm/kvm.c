@@ -130,6 +130,7 @@ static const struct accel_ops kvm_accel_ops = {
 	.free = kvm_free,
 	.memory_commit = kvm_memory_commit,
 	.gsi_set = kvm_gsi_set,
+	.pit_connect = kvm_pit_connect,
 	.msi_send = kvm_msi_send,
 	.gsi_alloc = kvm_gsi_alloc,
 	.gsi_free = kvm_gsi_free,

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "devmodel/input/input.h"
+#include "devmodel/platform/hpet.h"
 #include "devmodel/platform/platform.h"
 #include "devmodel/serial/serial.h"
 #include "vmmd/machine/machine-internal.h"
@@ -38,6 +39,44 @@ static bool add_serial(struct machine *m, unsigned i, GError **error)
 	return dev_realize(d, error);
 }
 
+/* ---- HPET ---- */
+
+static void connect_pit(struct loop_call *c)
+{
+	struct machine *m = container_of(c, struct machine, pit_call);
+	const struct accel_ops *ops = m->accel->ops;
+	int err = 0;
+
+	if (ops->pit_connect)
+		err = ops->pit_connect(
+			m->accel, !__atomic_load_n(&m->hpet_legacy, __ATOMIC_ACQUIRE));
+	if (err < 0)
+		bus_accel_failed(m->bus, "the PIT cannot be disconnected", err);
+}
+
+/* Any thread: what needs the accelerator is done on the main loop. */
+static void on_hpet_legacy(void *opaque, bool on)
+{
+	struct machine *m = opaque;
+
+	rtc_disconnect(m->rtc, on);
+	__atomic_store_n(&m->hpet_legacy, on, __ATOMIC_RELEASE);
+	loop_post(m->env.main, &m->pit_call);
+}
+
+static bool add_hpet(struct machine *m, GError **error)
+{
+	struct dev *d;
+
+	if (!m->spec->features->hpet)
+		return true;
+	m->pit_call.fn = connect_pit;
+	d = dev_new(m->bus, &hpet_ops, hpet_ops.name);
+	machine_set_uint(d, "intcap", m->type->hpet_intcap);
+	hpet_set_legacy(d, on_hpet_legacy, m);
+	return dev_realize(d, error);
+}
+
 bool machine_build_board(struct machine *m, GError **error)
 {
 	struct {
@@ -57,6 +96,10 @@ bool machine_build_board(struct machine *m, GError **error)
 		if (fixed[i].keep)
 			*fixed[i].keep = d;
 	}
+	if (!add_hpet(m, error))
+		return false;
+	if (m->spec->features->pvpanic && !machine_add(m, &pvpanic_ops, pvpanic_ops.name, error))
+		return false;
 	m->i8042 = dev_new(m->bus, &i8042_ops, i8042_ops.name);
 	i8042_set_input(m->i8042, m->input);
 	if (!dev_realize(m->i8042, error))

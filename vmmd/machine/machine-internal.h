@@ -6,6 +6,7 @@
  *	pc.c q35.c    the chips of each machine type
  *	board.c	      ports and devices that both have
  *	devices.c     consoles and other devices of the spec
+ *	firmware.c    its image and its variables
  *	chardevs.c controllers.c disks.c nics.c    devices that have back-ends, a table from the spec's words to functions in each
  *	start.c	      reset: tables, direct boot
  *	fwcfg.c bootorder.c   what firmware is told
@@ -47,6 +48,7 @@ struct machine_type {
 	bool (*build)(struct machine *m, GError **error);
 	unsigned pam0; /* register of the host bridge: the first of seven that open the BIOS area */
 	uint64_t direct_mem;      /* BARs of a direct boot are not below it */
+	uint32_t hpet_intcap;     /* inputs of the IOAPIC for its timers */
 	const uint8_t *pirq_irqs; /* the ISA interrupt of each link after a direct boot */
 	/* Interrupt routing and the addresses of the chipset's registers as firmware leaves them: direct boot. */
 	void (*direct)(struct machine *m);
@@ -57,6 +59,10 @@ extern const struct machine_type machine_pc, machine_q35;
 
 /* System management mode: asked for, or needed by secure firmware. */
 bool machine_has_smm(const struct machine *m);
+
+/* Firmware, before the host bridge, and where it keeps its variables, if it does; errors begin with the key. */
+bool machine_load_firmware(struct machine *m, GError **error);
+bool machine_add_vars(struct machine *m, GError **error);
 
 /* Devices that every machine has, and its serial ports. */
 bool machine_build_board(struct machine *m, GError **error);

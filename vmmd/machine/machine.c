@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
-#include <inttypes.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/block.h"
 #include "base/chardev.h"
@@ -106,38 +103,6 @@ static bool make_ram(struct machine *m, GError **error)
 	return true;
 }
 
-/* The image ends at 4 GiB; a VM's own copy, so that a changed file changes no running guest. */
-static bool make_firmware(struct machine *m, GError **error)
-{
-	const struct prop_file *file = &m->spec->boot->firmware;
-	struct gmem_block_conf conf = {.name = "firmware", .kind = GMEM_PRIVATE};
-	g_autofree uint8_t *image = NULL;
-	struct stat st;
-
-	if (file->fd < 0)
-		return true;
-	if (fstat(file->fd, &st) < 0)
-		return err_set_errno(error, errno, "/boot/firmware: cannot look at %s", file->path);
-	if (!S_ISREG(st.st_mode) || st.st_size <= 0 || st.st_size % (64 * KiB) ||
-		st.st_size > (off_t)FIRMWARE_MAX)
-		return err_set(error, VMMD_ERROR_INVALID,
-			"/boot/firmware: an image has a multiple of 64 KiB and at most 16 MiB, %s "
-			"has %" PRId64 " bytes",
-			file->path ? file->path : "this", (int64_t)st.st_size);
-	conf.size = (uint64_t)st.st_size;
-	m->firmware = gmem_block_new(&conf, error);
-	if (!m->firmware)
-		return false;
-	image = g_malloc(conf.size);
-	if (pread(file->fd, image, conf.size, 0) != st.st_size)
-		return err_set(
-			error, VMMD_ERROR_HOST, "/boot/firmware: cannot read all of the image");
-	gmem_block_load(m->firmware, 0, image, conf.size);
-	region_init_mem(&m->firmware_high, "firmware", m->firmware, 0, conf.size, true);
-	region_map(m->bus, &m->firmware_high, 4 * GiB - conf.size, REGION_PRIO_DEVICE);
-	return true;
-}
-
 /* ---- life ---- */
 
 struct dev *machine_add(
@@ -180,9 +145,8 @@ static bool check_supported(const struct vm_spec *s, GError **error)
 	} missing[] = {
 		{"/memory/max", s->memory->max > s->memory->size},
 		{"/cpus/max", s->cpus->max > s->cpus->count},
-		{"/boot/vars", s->boot->vars.fd >= 0},
+		{"/boot/secure", s->boot->secure},
 		{"/boot/kernel-entry", s->boot->kernel_entry == SPEC_KERNEL_FIRMWARE},
-		{"/features/hpet", s->features->hpet},
 		{"/features/smm", s->features->smm == SPEC_ON},
 		{"/features/genid", memcmp(s->features->genid, no_genid, sizeof(no_genid)) != 0},
 	};
@@ -206,9 +170,9 @@ static bool build(struct machine *m, GError **error)
 	m->bus = bus_new(m->accel, m->gmem, m->clocks, m->env.main);
 	m->bus->machine = m;
 	m->bus->request = on_request;
-	if (!make_ram(m, error) || !make_firmware(m, error) || !m->type->build(m, error) ||
-		!machine_build_board(m, error) || !machine_build_devices(m, error) ||
-		!machine_fill_fw_cfg(m, error))
+	if (!make_ram(m, error) || !machine_load_firmware(m, error) || !m->type->build(m, error) ||
+		!machine_add_vars(m, error) || !machine_build_board(m, error) ||
+		!machine_build_devices(m, error) || !machine_fill_fw_cfg(m, error))
 		return false;
 	err = bus_commit(m->bus);
 	if (err < 0 && m->spec->accel == SPEC_ACCEL_KVM)
@@ -261,6 +225,8 @@ void machine_free(struct machine *m)
 	/* Fronts before their back-ends; vCPU threads end before the bus that they call. */
 	if (m->bus)
 		bus_free(m->bus);
+	if (m->pit_call.fn)
+		loop_call_cancel(m->env.main, &m->pit_call);
 	vnc_free(m->vnc);
 	display_free(m->display);
 	input_free(m->input);
@@ -274,6 +240,8 @@ void machine_free(struct machine *m)
 		gmem_free(m->gmem);
 	gmem_block_unref(m->ram);
 	gmem_block_unref(m->firmware);
+	gmem_block_unref(m->vars);
+	blk_free(m->vars_blk);
 	if (m->clocks)
 		clocks_free(m->clocks);
 	g_free(m);

@@ -14,6 +14,7 @@
 #include "api/vmspec.h"
 #include "devmodel/bus/bus.h"
 
+struct blk;
 struct blk_error_event;
 struct chardev;
 struct display;
@@ -44,13 +45,16 @@ struct machine {
 	const struct vm_spec *spec;      /* [c] borrowed, complete, its files open */
 	struct machine_env env;          /* [c] */
 	struct gmem *gmem;
-	struct gmem_block *ram, *firmware;
+	struct gmem_block *ram, *firmware, *vars;
+	struct blk *vars_blk; /* what UEFI variables are kept in */
 	struct accel *accel;
 	struct clocks *clocks;
 	struct bus *bus;
 	struct pci_bus *pci;
 	struct dev *host, *isa, *pm, *fw_cfg, *rtc,
 		*i8042; /* host and ISA bridge, ACPI registers */
+	struct loop_call pit_call;
+	bool hpet_legacy; /* atomic: the HPET takes the place of PIT and RTC */
 	struct region ram_low, ram_high, vga_hole, firmware_high;
 	uint64_t low_size, high_size; /* of RAM below and above 4 GiB */
 	struct accel_cpus cpus;

@@ -51,6 +51,7 @@ const struct machine_type machine_pc = {
 	.low_end = low_end,
 	.build = add_chipset,
 	.pam0 = 0x59,
+	.hpet_intcap = 0x4,
 	.pirq_irqs = pirq_irqs,
 	.direct = direct,
 	.power_button = power_button,

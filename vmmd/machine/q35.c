@@ -65,6 +65,7 @@ const struct machine_type machine_q35 = {
 	.ecam = ecam,
 	.build = build,
 	.pam0 = 0x90,
+	.hpet_intcap = 0xff0104,
 	.direct_mem = MCH_ECAM_BASE + MCH_ECAM_SIZE,
 	.pirq_irqs = pirq_irqs,
 	.direct = direct,

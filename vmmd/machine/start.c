@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Power-on and reset: what firmware or a kernel finds. */
 #include "base/qs.h"
+#include "devmodel/platform/hpet.h"
 #include "vmmd/machine/acpi.h"
 #include "vmmd/machine/boot.h"
 #include "vmmd/machine/machine-internal.h"
@@ -33,7 +34,6 @@ unsigned machine_memory_map(
 
 /* ---- tables ---- */
 
-#define HPET_BASE    UINT64_C(0xfed00000)
 #define ECAM_BUSES   256
 #define PCI_WINDOW64 (32 * GiB)
 
@@ -94,6 +94,7 @@ struct acpi_tables *machine_acpi(const struct machine *m)
 		.ecam = m->type->ecam ? m->type->ecam(m) : 0,
 		.ecam_buses = m->type->ecam ? ECAM_BUSES : 0,
 		.hpet = m->spec->features->hpet ? HPET_BASE : 0,
+		.hpet_id = HPET_ID,
 		.cpu_nodes = nodes,
 		.memory = (const struct acpi_memory *)(void *)memory->data,
 		.n_memory = memory->len,
