@@ -84,6 +84,19 @@ uint64_t driver_buffer(struct e1000_driver *d, const void *data, size_t n);
 /* One frame in one legacy descriptor, with status wanted. */
 void driver_send(struct e1000_driver *d, const void *frame, size_t n);
 
+/* The receive descriptor as the legacy format writes it back. */
+struct rx_desc {
+	uint64_t address;
+	uint16_t length, csum;
+	uint8_t status, errors;
+	uint16_t special;
+};
+
+struct rx_desc driver_rx_desc(struct e1000_driver *d, unsigned i);
+/* The @i-th holds the whole frame that nic_make_frame() makes, without error. */
+void driver_assert_received(
+	struct e1000_driver *d, unsigned i, const uint8_t *to, size_t n, uint8_t seed);
+
 /* ---- packets to be cut ---- */
 
 struct tso_packet {
