@@ -7,10 +7,10 @@
 
 #include "devmodel/audio/hda.h"
 
-#define ENTRIES_MAX    512 /* of a list, gone through at once; what is left of the time is skipped */
+#define ENTRIES_MAX    128 /* of a list, gone through at once; what is left of the time is skipped */
 #define IDLE_TICK_NS   (10 * NSEC_PER_MSEC)
 #define REPORT_TICK_NS NSEC_PER_MSEC /* where positions are written to memory */
-#define SOONEST_NS     (NSEC_PER_MSEC / 4)
+#define SOONEST_NS     NSEC_PER_MSEC /* a guest's list of tiny buffers does not wake us more often */
 #define DP_ENABLE      0x1
 
 /* HDA section 3.6.3. */

@@ -252,6 +252,21 @@ static void receive(gconstpointer ops)
 	driver_done(&d);
 }
 
+/* A network that sums and cuts puts its header before each frame; the guest does not see it. */
+static void receive_offload(gconstpointer ops)
+{
+	struct e1000_driver d;
+
+	driver_init(&d, ops, NET_OFFLOAD_CSUM | NET_OFFLOAD_TSO4, 16, 16);
+	g_assert_cmpuint(d.n.net->queues[0].header, ==, 12);
+	g_assert_cmphex(d.n.net->queues[0].offloads, ==, 0);
+	nic_inject(&d.n, nic_mac, 1000, 5);
+	nic_inject(&d.n, nic_mac, 60, 6);
+	driver_assert_received(&d, 0, nic_mac, 1000, 5);
+	driver_assert_received(&d, 1, nic_mac, 60, 6);
+	driver_done(&d);
+}
+
 /* Short frames are padded; the FCS is there unless it is to be stripped. */
 static void padding_and_fcs(gconstpointer ops)
 {
@@ -475,6 +490,7 @@ static const struct {
 	{"send/segmentation-offload", segmentation_offload},
 	{"send/bad-descriptors", bad_descriptors},
 	{"receive/one", receive},
+	{"receive/offload", receive_offload},
 	{"receive/padding-and-fcs", padding_and_fcs},
 	{"receive/many", receive_many},
 	{"receive/full", receive_full},

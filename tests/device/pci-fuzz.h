@@ -7,7 +7,7 @@
  *	4	read: the same without a value
  *	5	memory: address / 16 (16 bits), 16 bytes
  *	6	memory filled: address / 16 (16 bits), a byte, 256 bytes of it
- *	7	clock step: n; 2^(n % 36) ns
+ *	7	clock step: n; 2^(n % 31) ns
  *	8, 9	the target's own
  *	10	the loop runs
  *	11	n: save and load, warm reset, cold reset, configuration space: offset, value (32 bits)
