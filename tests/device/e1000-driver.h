@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * e1000-driver.h - the driver's side of an e1000 or e1000e, as much of it as tests share: rings, descriptors, packets to segment.
- * Numbers are from the manuals, not from the device's headers.
+ * e1000-driver.h - the driver's side of an e1000 or e1000e, as much of it as tests share: rings,
+ * descriptors, packets to segment. Numbers are from the manuals, not from the device's headers.
  */
 #ifndef TESTS_DEVICE_E1000_DRIVER_H
 #define TESTS_DEVICE_E1000_DRIVER_H
@@ -69,7 +69,10 @@ struct raw_desc {
 	uint32_t command, upper;
 };
 
-/* @ops is that of one of both; rings of @tx_size and @rx_size descriptors, both units on, promiscuous, no CRC. */
+/*
+ * @ops is that of one of both; rings of @tx_size and @rx_size descriptors, both units on,
+ * promiscuous, no CRC.
+ */
 void driver_init(struct e1000_driver *d, const struct dev_ops *ops, unsigned offloads,
 	unsigned tx_size, unsigned rx_size);
 void driver_done(struct e1000_driver *d);
@@ -105,7 +108,10 @@ struct tso_packet {
 	bool ip6, udp;
 };
 
-/* Headers with random numbers, a random payload. As the stack leaves it for the device: lengths 0, pseudo-header summed. */
+/*
+ * Headers with random numbers, a random payload. As the stack leaves it for the device: lengths 0,
+ * pseudo-header summed.
+ */
 void tso_make(struct tso_packet *p, bool ip6, bool udp, unsigned payload, unsigned mss);
 /* Context and data descriptors, the data in random pieces. @vlan: a TCI, or -1. */
 void driver_send_tso(struct e1000_driver *d, const struct tso_packet *p, int vlan);

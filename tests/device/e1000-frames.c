@@ -59,7 +59,10 @@ static void send_pieces(gconstpointer ops)
 	driver_done(&d);
 }
 
-/* Random frames in random pieces through a small ring, with a network that is full now and then: nothing lost or doubled. */
+/*
+ * Random frames in random pieces through a small ring, with a network that is full now and then:
+ * nothing lost or doubled.
+ */
 static void send_many(gconstpointer ops)
 {
 	struct e1000_driver d;
@@ -202,7 +205,10 @@ static void segmentation_offload(gconstpointer ops)
 	driver_done(&d);
 }
 
-/* A chain that never ends, a length beyond everything, memory that is not there: the device goes on with the next packet. */
+/*
+ * A chain that never ends, a length beyond everything, memory that is not there: the device goes on
+ * with the next packet.
+ */
 static void bad_descriptors(gconstpointer ops)
 {
 	struct e1000_driver d;
@@ -326,7 +332,10 @@ static void receive_many(gconstpointer ops)
 	driver_done(&d);
 }
 
-/* Without descriptors frames wait at the back-end; one that is too large for those that are left is missed. */
+/*
+ * Without descriptors frames wait at the back-end; one that is too large for those that are left is
+ * missed.
+ */
 static void receive_full(gconstpointer ops)
 {
 	struct e1000_driver d;

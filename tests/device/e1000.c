@@ -54,7 +54,10 @@ static void eerd(gconstpointer ops)
 	driver_done(&d);
 }
 
-/* Microwire, as a driver that knows no EERD does it: EECD bits SK 1, CS 2, DI 4, DO 8, REQ 0x40, GNT 0x80. */
+/*
+ * Microwire, as a driver that knows no EERD does it: EECD bits SK 1, CS 2, DI 4, DO 8, REQ 0x40,
+ * GNT 0x80.
+ */
 static void clock_bits(struct e1000_driver *d, uint32_t eecd, unsigned value, unsigned bits)
 {
 	while (bits--) {
@@ -403,7 +406,9 @@ static void quiesced(gconstpointer ops)
 	driver_done(&d);
 }
 
-/* Reset while a packet waits for the network: it is not sent, and its descriptors are left alone. */
+/*
+ * Reset while a packet waits for the network: it is not sent, and its descriptors are left alone.
+ */
 static void reset_while_blocked(gconstpointer ops)
 {
 	struct e1000_driver d;
