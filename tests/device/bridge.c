@@ -69,6 +69,7 @@ static void place(struct setup *s)
 static void header(void)
 {
 	struct setup s = setup();
+	unsigned caps = 0;
 
 	g_assert_cmphex(bget(&s, PCI_VENDOR_ID, 4), ==, 0x00011b36);
 	g_assert_cmphex(bget(&s, PCI_REVISION, 4), ==, 0x06040000);
@@ -76,13 +77,17 @@ static void header(void)
 	g_assert_cmphex(bget(&s, PCI_IO_BASE, 2), ==, 0x0101);
 	g_assert_cmphex(bget(&s, PCI_PREF_BASE, 4), ==, 0x00010001);
 	g_assert_cmphex(bget(&s, PCI_INT_PIN, 1), ==, 1);
-	/* No BARs, no subsystem in the header: it is in a capability. */
+	/* No BARs, no subsystem in the header: it is in a capability; the chassis is in another. */
 	bset(&s, PCI_BAR0, 4, UINT32_MAX);
 	g_assert_cmphex(bget(&s, PCI_BAR0, 4), ==, 0);
 	for (unsigned cap = bget(&s, PCI_CAP_PTR, 1); cap; cap = bget(&s, cap + 1, 1)) {
 		if (bget(&s, cap, 1) == PCI_CAP_SSVID)
 			g_assert_cmphex(bget(&s, cap + 4, 4), ==, 0x11001af4);
+		if (bget(&s, cap, 1) == PCI_CAP_SLOT)
+			g_assert_cmphex(bget(&s, cap + 2, 2), ==, 0);
+		caps |= 1u << bget(&s, cap, 1);
 	}
+	g_assert_cmphex(caps, ==, 1u << PCI_CAP_MSI | 1u << PCI_CAP_SSVID | 1u << PCI_CAP_SLOT);
 	rig_free(s.r);
 }
 
