@@ -8,6 +8,7 @@
 #include "base/input.h"
 #include "base/net.h"
 #include "base/qs.h"
+#include "devmodel/audio/audio.h"
 #include "devmodel/chipset/chipset.h"
 #include "devmodel/display/vga.h"
 #include "devmodel/input/input.h"
@@ -23,8 +24,8 @@
 #include "vmmd/qtest/qtest.h"
 
 const struct dev_ops *const *const machine_device_tables[] = {chipset_devices, platform_devices,
-	serial_devices, storage_devices, net_devices, display_devices, input_devices, usb_devices,
-	virtio_devices, NULL};
+	serial_devices, storage_devices, net_devices, audio_devices, display_devices, input_devices,
+	usb_devices, virtio_devices, NULL};
 
 const struct dev_ops *machine_find_device(const char *name)
 {
