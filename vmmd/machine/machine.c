@@ -147,7 +147,6 @@ static bool check_supported(const struct vm_spec *s, GError **error)
 		{"/memory/max", s->memory->max > s->memory->size},
 		{"/cpus/max", s->cpus->max > s->cpus->count},
 		{"/boot/secure", s->boot->secure},
-		{"/boot/kernel-entry", s->boot->kernel_entry == SPEC_KERNEL_FIRMWARE},
 		{"/features/smm", s->features->smm == SPEC_ON},
 		{"/features/genid", memcmp(s->features->genid, no_genid, sizeof(no_genid)) != 0},
 	};
