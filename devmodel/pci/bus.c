@@ -222,10 +222,23 @@ bool pci_bus_is_down(const struct pci_bus *b, unsigned why)
 	return __atomic_load_n(&b->down, __ATOMIC_RELAXED) & why;
 }
 
+/* pci_may_dma() is another now. */
+static void tell_function(struct pci_dev *p)
+{
+	dev_lock(DEV(p));
+	if (p->dev.realized && p->pci_ops->command_changed)
+		p->pci_ops->command_changed(p);
+	dev_unlock(DEV(p));
+}
+
 void pci_bus_set_down(struct pci_bus *b, unsigned why, bool down)
 {
-	__atomic_store_n(&b->down, down ? b->down | why : b->down & ~why, __ATOMIC_RELAXED);
+	unsigned before = b->down, now = down ? before | why : before & ~why;
+
+	__atomic_store_n(&b->down, now, __ATOMIC_RELAXED);
 	pci_bus_each(b, pci_dev_remap);
+	if (!before != !now)
+		pci_bus_each(b, tell_function);
 }
 
 /* ---- configuration mechanism ---- */

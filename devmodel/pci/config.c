@@ -79,8 +79,13 @@ static void mask_set16(uint8_t *mask, unsigned offset, uint16_t v)
 	memcpy(mask + offset, &v, sizeof(v));
 }
 
+/* Whoever has no power, or is held in reset, reads and writes nothing. */
 bool pci_may_dma(struct pci_dev *p)
 {
+	for (const struct pci_bus *b = p->bus; b->bridge; b = b->bridge->bus) {
+		if (pci_bus_is_down(b, PCI_DOWN_RESET | PCI_DOWN_LINK))
+			return false;
+	}
 	return __atomic_load_n(&p->pci_hw.cfg[PCI_COMMAND], __ATOMIC_RELAXED) & PCI_CMD_MASTER;
 }
 

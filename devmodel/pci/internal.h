@@ -59,7 +59,10 @@ struct pci_bus *pci_bus_behind(struct pci_dev *bridge, enum pci_bus_kind kind);
 void pci_bus_remove(struct pci_bus *b);
 /* @fn for all functions on the bus and below, bridges first. Bus lock held. */
 void pci_bus_each(struct pci_bus *b, void (*fn)(struct pci_dev *p));
-/* @why, one of PCI_DOWN_, begins or ends to hold. Any thread; bus lock held. */
+/*
+ * @why, one of PCI_DOWN_, begins or ends to hold: functions behind are mapped anew and told. is_down: any
+ * thread. set_down: bus lock held, no locks of functions behind.
+ */
 bool pci_bus_is_down(const struct pci_bus *b, unsigned why);
 void pci_bus_set_down(struct pci_bus *b, unsigned why, bool down);
 

@@ -118,8 +118,8 @@ struct pci_ops {
 	/* Before a read of such a register, to refresh cfg[]. Device lock held. May be NULL. */
 	void (*config_read)(struct pci_dev *p, unsigned offset, unsigned size);
 	/*
-	 * Bus mastering, INTx disable, MSI enable or MSI-X enable/function mask changed. Device
-	 * lock held. May be NULL.
+	 * Bus mastering, INTx disable, MSI enable, MSI-X enable or function mask changed, or what pci_may_dma()
+	 * tells. Device lock held. May be NULL.
 	 */
 	void (*command_changed)(struct pci_dev *p);
 	/*
@@ -405,7 +405,10 @@ void pci_intx_set(struct pci_dev *p, bool level);
  */
 void pci_irq_set(struct pci_dev *p, bool level);
 
-/* True when the function may read and write guest memory (command bit 2). Any thread. */
+/*
+ * True when the function may read and write guest memory: command bit 2, and its bus is up. The
+ * command bits of bridges, which firmware may leave off, do not count. Any thread.
+ */
 bool pci_may_dma(struct pci_dev *p);
 
 /* Little-endian access to cfg[] for device code; lock held. */

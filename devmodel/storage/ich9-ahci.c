@@ -371,10 +371,23 @@ static const struct dev_part parts[] = {
 	{},
 };
 
+static const struct prop props[] = {
+	PROP_PCI("addr", struct ahci, storage.pci.addr, "PCI address"),
+	PROP_END,
+};
+
+static const struct prop_table prop_table = {
+	.name = "ich9-ahci",
+	.doc = "Serial ATA controller",
+	.size = sizeof(struct ahci),
+	.props = props,
+};
+
 const struct dev_ops ich9_ahci_ops = {
 	.name = "ich9-ahci",
 	.doc = "Intel ICH9 Serial ATA controller, AHCI 1.3.1",
 	.size = sizeof(struct ahci),
+	.props = &prop_table,
 	.realize = ahci_realize,
 	.reset = ahci_reset,
 	.quiesce = storage_quiesce,

@@ -311,10 +311,23 @@ static const struct dev_part parts[] = {
 	{},
 };
 
+static const struct prop props[] = {
+	PROP_PCI("addr", struct piix_ide, storage.pci.addr, "PCI address"),
+	PROP_END,
+};
+
+static const struct prop_table prop_table = {
+	.name = "piix-ide",
+	.doc = "IDE controller",
+	.size = sizeof(struct piix_ide),
+	.props = props,
+};
+
 const struct dev_ops piix3_ide_ops = {
 	.name = "piix3-ide",
 	.doc = "Intel 82371SB IDE controller (PIIX3)",
 	.size = sizeof(struct piix_ide),
+	.props = &prop_table,
 	.realize = piix3_realize,
 	.reset = ide_function_reset,
 	.quiesce = storage_quiesce,
@@ -329,6 +342,7 @@ const struct dev_ops piix4_ide_ops = {
 	.name = "piix4-ide",
 	.doc = "Intel 82371AB IDE controller (PIIX4)",
 	.size = sizeof(struct piix_ide),
+	.props = &prop_table,
 	.realize = piix4_realize,
 	.reset = ide_function_reset,
 	.quiesce = storage_quiesce,

@@ -11,13 +11,9 @@
  * runs. A frame that found nothing to do is the reason to walk the next ones together: a timer fires once a
  * millisecond while transfers make progress, every IDLE_FRAMES ms otherwise, and frames that have passed are then
  * walked one after the other. A device that wakes up ends the idling at once.
- *
- * The wire gives each frame 1280 bytes; a guest's loops end when these are used up, when a round made no progress, or
- * after STEPS_MAX structures.
  */
-#include <string.h>
-
-#include "devmodel/usb/usb-internal.h"
+#include "base/qs.h"
+#include "devmodel/usb/uhci.h"
 
 /* Registers, chapter 2. */
 enum {
@@ -38,30 +34,15 @@ enum {
 #define CMD_FGR     0x10
 #define CMD_MASK    0xff
 
-#define STS_INT    0x01
-#define STS_ERROR  0x02
-#define STS_RESUME 0x04
-#define STS_HSE    0x08 /* host system error */
-#define STS_HCPE   0x10 /* host controller process error */
-#define STS_HALTED 0x20
-#define STS_W1C    (STS_INT | STS_ERROR | STS_RESUME | STS_HSE | STS_HCPE)
-
-#define INTR_ERROR  0x1
-#define INTR_RESUME 0x2
-#define INTR_IOC    0x4
-#define INTR_SHORT  0x8
-
 #define PORT_CCS     0x0001
 #define PORT_CSC     0x0002
-#define PORT_PE      0x0004
 #define PORT_PEC     0x0008
 #define PORT_RD      0x0040
 #define PORT_ALWAYS  0x0080
 #define PORT_LSDA    0x0100
 #define PORT_PR      0x0200
-#define PORT_SUSPEND 0x1000
 #define PORT_CHANGES (PORT_CSC | PORT_PEC)
-#define PORT_WRITE   (PORT_PE | PORT_RD | PORT_PR | PORT_SUSPEND)
+#define PORT_WRITE   (UHCI_PORT_PE | PORT_RD | PORT_PR | UHCI_PORT_SUSPEND)
 #define PORT_MASK    (PORT_CHANGES | PORT_WRITE | PORT_CCS | PORT_LSDA | PORT_ALWAYS)
 
 /* PCI configuration space. */
@@ -72,77 +53,10 @@ enum {
 #define LEGSUP_PIRQ    0x2000 /* interrupts go to the PIRQ */
 #define LEGSUP_DEFAULT LEGSUP_PIRQ
 
-/* Schedule, chapter 3. */
-#define LINK_T    0x1
-#define LINK_Q    0x2
-#define LINK_VF   0x4
-#define LINK_ADDR 0xfffffff0u
-
-#define TD_ACTLEN   0x7ffu
-#define TD_TIMEOUT  (1u << 18)
-#define TD_NAK      (1u << 19)
-#define TD_BABBLE   (1u << 20)
-#define TD_STALLED  (1u << 22)
-#define TD_ACTIVE   (1u << 23)
-#define TD_STATUS   0x00ff0000u
-#define TD_IOC      (1u << 24)
-#define TD_IOS      (1u << 25)
-#define TD_CERR     (3u << 27)
-#define TD_SPD      (1u << 29)
-#define TD_NO_BYTES 0x7ffu
-
-#define PORTS        2
-#define FRAME_NS     NSEC_PER_MSEC
-#define FRAME_BYTES  1280 /* that a frame has room for */
-#define FRNUM_MASK   0x7ff
-#define FRAMES       1024
-#define IDLE_FRAMES  8   /* walked together when nothing is going on */
-#define IDLE_AFTER   64  /* frames without progress */
-#define BEHIND_MAX   32  /* frames made up for after we were late */
-#define STEPS_MAX    512 /* queue heads and descriptors of a frame */
-#define MARK_AFTER   16  /* steps before a ring of queue heads is looked for */
-#define TD_BYTES_MAX 0x500
-#define TD_SEGS      8
-
-struct uhci_hw {
-	uint16_t cmd, sts, intr, frnum; /* [g] */
-	uint32_t flbase;                /* [g] */
-	uint8_t sofmod;                 /* [g] */
-	uint8_t cause;                  /* of STS_INT: INTR_IOC, INTR_SHORT */
-	uint16_t port[PORTS];           /* [g] */
-	uint16_t quiet;                 /* frames since the last progress */
-	uint8_t pad[4];
-	uint64_t next; /* virtual ns at which frame frnum begins */
-};
-
-struct uhci {
-	struct usb_hc hc;
-	struct uhci_hw hw;
-	struct region regs;
-	struct dev_timer timer;
-	bool quiesced;
-	uint64_t frames, wakeups; /* counters */
-};
-
-struct queue_head {
-	uint32_t link, element;
-};
-
-struct transfer_descriptor {
-	uint32_t link, status, token, buffer;
-};
-
-/* A frame while it is walked. */
-struct walk {
-	struct uhci *s;
-	unsigned bytes; /* left */
-	unsigned steps; /* left */
-	uint8_t cause;  /* interrupts of completed descriptors, due at the end of the frame */
-	bool progress, dead;
-	/* A ring of queue heads is gone round again only if the last round moved something. */
-	uint32_t mark;
-	bool round_progress;
-};
+#define FRAME_NS    NSEC_PER_MSEC
+#define FRNUM_MASK  0x7ff
+#define IDLE_FRAMES 8  /* walked together when nothing is going on */
+#define BEHIND_MAX  32 /* frames made up for after we were late */
 
 static struct uhci *to_uhci(struct dev *d)
 {
@@ -159,231 +73,12 @@ static struct dev *dev_of(struct uhci *s)
 static void update_irq(struct uhci *s)
 {
 	uint16_t sts = s->hw.sts, on = s->hw.intr;
-	bool level = (sts & STS_INT && s->hw.cause & on) || (sts & STS_ERROR && on & INTR_ERROR) ||
-		     (sts & STS_RESUME && on & INTR_RESUME) || sts & (STS_HSE | STS_HCPE);
+	bool level = (sts & UHCI_STS_INT && s->hw.cause & on) ||
+		     (sts & UHCI_STS_ERROR && on & UHCI_INTR_ERROR) ||
+		     (sts & UHCI_STS_RESUME && on & UHCI_INTR_RESUME) ||
+		     sts & (UHCI_STS_HSE | UHCI_STS_HCPE);
 
 	pci_intx_set(&s->hc.pci, level && pci_get16(&s->hc.pci, LEGSUP) & LEGSUP_PIRQ);
-}
-
-/* ---- the schedule in guest memory ---- */
-
-static void die(struct walk *w, uint16_t why, const char *text)
-{
-	dev_guest_error(dev_of(w->s), "%s", text);
-	w->s->hw.sts |= why;
-	w->dead = true;
-}
-
-static bool fetch(struct walk *w, uint32_t addr, void *dst, size_t n)
-{
-	struct bus *b = dev_of(w->s)->bus;
-
-	if (gmem_read(b->gmem, GPA(addr), dst, n) == 0)
-		return true;
-	die(w, STS_HSE, "the schedule leaves memory");
-	return false;
-}
-
-static bool store(struct walk *w, uint32_t addr, uint32_t value)
-{
-	struct bus *b = dev_of(w->s)->bus;
-
-	if (gmem_write(b->gmem, GPA(addr), &value, sizeof(value)) == 0)
-		return true;
-	die(w, STS_HSE, "the schedule leaves memory");
-	return false;
-}
-
-/* ---- transfer descriptors (section 3.2) ---- */
-
-static unsigned field_len(uint32_t field)
-{
-	return (field + 1) & TD_ACTLEN;
-}
-
-static struct usb_dev *find_device(struct uhci *s, uint8_t address)
-{
-	for (unsigned i = 0; i < PORTS; i++) {
-		struct usb_dev *u;
-
-		if ((s->hw.port[i] & (PORT_PE | PORT_SUSPEND)) != PORT_PE)
-			continue;
-		u = usb_port_find(&s->hc.host.ports[i], address);
-		if (u)
-			return u;
-	}
-	return NULL;
-}
-
-static enum usb_result transfer(
-	struct walk *w, const struct transfer_descriptor *td, struct usb_transfer *t)
-{
-	struct usb_dev *u = find_device(w->s, td->token >> 8 & 0x7f);
-	struct gmem *g = dev_of(w->s)->bus->gmem;
-	unsigned n = field_len(td->token >> 21), used = 0;
-	struct iovec segs[TD_SEGS];
-	enum usb_result r;
-
-	if (!u)
-		return USB_GONE;
-	t->pid = td->token & 0xff;
-	t->ep = td->token >> 15 & USB_EP_NUM;
-	/* A descriptor is one packet: a device sends no longer one. */
-	if (t->pid == USB_PID_IN && usb_max_packet(u, t->ep | USB_EP_IN))
-		n = MIN(n, usb_max_packet(u, t->ep | USB_EP_IN));
-	if (giov_add_gpa(g, GPA(td->buffer), n, t->pid == USB_PID_IN, segs, TD_SEGS, &used) < 0) {
-		die(w, STS_HSE, "a buffer is not in memory");
-		return USB_NAK;
-	}
-	t->data = giov_from_segs(segs, used, n);
-	r = usb_transfer(u, t);
-	if (t->pid == USB_PID_IN)
-		gmem_dirty_mark(g, GPA(td->buffer), t->done);
-	return r;
-}
-
-/* What the controller writes back, section 3.2.2. */
-static uint32_t result_status(const struct walk *w, const struct transfer_descriptor *td,
-	enum usb_result r, const struct usb_transfer *t)
-{
-	uint32_t status = td->status & ~(TD_STATUS | TD_ACTLEN);
-
-	status |= (uint32_t)(t->done - 1) & TD_ACTLEN;
-	switch (r) {
-	case USB_NAK: return td->status | TD_NAK;
-	case USB_STALL: return status | TD_STALLED;
-	case USB_BABBLE: return status | TD_STALLED | TD_BABBLE;
-	/* Three attempts in a row would end alike. */
-	case USB_GONE: return (status & ~TD_CERR) | TD_STALLED | TD_TIMEOUT;
-	default: return status;
-	}
-}
-
-static bool valid_token(const struct transfer_descriptor *td)
-{
-	uint8_t pid = td->token & 0xff;
-	uint32_t max = td->token >> 21;
-
-	return (pid == USB_PID_IN || pid == USB_PID_OUT || pid == USB_PID_SETUP) &&
-	       (max == TD_NO_BYTES || max < TD_BYTES_MAX);
-}
-
-enum td_end { TD_NEXT, TD_STAY };
-
-/* Carries out one descriptor. TD_NEXT: its queue goes on with td->link. */
-static enum td_end execute(struct walk *w, uint32_t addr, struct transfer_descriptor *td)
-{
-	struct usb_transfer t = {.done = 0};
-	enum usb_result r;
-	bool short_packet;
-
-	if (!valid_token(td)) {
-		die(w, STS_HCPE, "a transfer descriptor's token is not valid");
-		return TD_STAY;
-	}
-	r = transfer(w, td, &t);
-	if (w->dead)
-		return TD_STAY;
-	td->status = result_status(w, td, r, &t);
-	if (!store(w, addr + 4, td->status) || r == USB_NAK)
-		return TD_STAY;
-	w->progress = true;
-	w->round_progress = true;
-	w->bytes -= MIN(w->bytes, t.done + 1);
-	if (td->status & TD_IOC)
-		w->cause |= INTR_IOC;
-	if (td->status & TD_STALLED) {
-		w->s->hw.sts |= STS_ERROR;
-		return TD_STAY;
-	}
-	short_packet = t.pid == USB_PID_IN && t.done < field_len(td->token >> 21);
-	if (!short_packet || !(td->status & TD_SPD))
-		return TD_NEXT;
-	w->cause |= INTR_SHORT;
-	return TD_STAY;
-}
-
-/* Isochronous descriptors hang in the frame list itself: each has its one attempt in its frame. */
-static uint32_t walk_single(struct walk *w, uint32_t addr)
-{
-	struct transfer_descriptor td;
-
-	if (!fetch(w, addr, &td, sizeof(td)))
-		return LINK_T;
-	if (td.status & TD_ACTIVE)
-		execute(w, addr, &td);
-	return td.link;
-}
-
-/* A queue: descriptors from its element pointer on, while they succeed and say depth first. Returns its link. */
-static uint32_t walk_queue(struct walk *w, uint32_t addr)
-{
-	struct transfer_descriptor td;
-	struct queue_head qh;
-
-	if (!fetch(w, addr, &qh, sizeof(qh)))
-		return LINK_T;
-	while (!(qh.element & (LINK_T | LINK_Q)) && w->steps && w->bytes) {
-		w->steps--;
-		if (!fetch(w, qh.element & LINK_ADDR, &td, sizeof(td)))
-			return LINK_T;
-		if (!(td.status & TD_ACTIVE) || execute(w, qh.element & LINK_ADDR, &td) == TD_STAY)
-			break;
-		qh.element = td.link;
-		if (!store(w, addr + 4, qh.element) || !(td.link & LINK_VF))
-			break;
-	}
-	/* A queue in a queue, section 3.4.2: the element is the next head. */
-	if ((qh.element & (LINK_T | LINK_Q)) == LINK_Q)
-		return qh.element;
-	return qh.link;
-}
-
-/*
- * Full-speed bandwidth reclamation (section 3.1.2) makes the way along the queue heads a ring. Where we are after some steps
- * is the mark by which a round is counted; one without progress is the last of the frame.
- */
-static bool ring_is_idle(struct walk *w, uint32_t link)
-{
-	if (!w->mark) {
-		if (STEPS_MAX - w->steps >= MARK_AFTER) {
-			w->mark = link;
-			w->round_progress = false;
-		}
-		return false;
-	}
-	if (link != w->mark)
-		return false;
-	if (!w->round_progress)
-		return true;
-	w->round_progress = false;
-	return false;
-}
-
-static void walk_frame(struct uhci *s)
-{
-	struct walk w = {.s = s, .bytes = FRAME_BYTES, .steps = STEPS_MAX};
-	uint32_t link;
-
-	if (!fetch(&w, s->hw.flbase + (s->hw.frnum & (FRAMES - 1)) * 4, &link, sizeof(link)))
-		link = LINK_T;
-	while (!(link & LINK_T) && !w.dead && w.steps && w.bytes && !ring_is_idle(&w, link)) {
-		w.steps--;
-		if (link & LINK_Q)
-			link = walk_queue(&w, link & LINK_ADDR);
-		else
-			link = walk_single(&w, link & LINK_ADDR);
-	}
-	if (w.cause) {
-		s->hw.cause |= w.cause;
-		s->hw.sts |= STS_INT;
-	}
-	s->hw.quiet = w.progress ? 0 : MIN(s->hw.quiet + 1, IDLE_AFTER);
-	if (w.dead) {
-		s->hw.cmd &= (uint16_t)~CMD_RS;
-		s->hw.sts |= STS_HALTED;
-	}
-	counter_add(&s->frames, 1);
 }
 
 /* ---- time ---- */
@@ -400,7 +95,7 @@ static uint64_t now(struct uhci *s)
 
 static void arm(struct uhci *s)
 {
-	unsigned frames = s->hw.quiet >= IDLE_AFTER ? IDLE_FRAMES : 1;
+	unsigned frames = s->hw.quiet >= UHCI_IDLE_AFTER ? IDLE_FRAMES : 1;
 
 	if (runs(s) && !s->quiesced)
 		dev_timer_set(&s->timer, (int64_t)(s->hw.next + (frames - 1) * FRAME_NS));
@@ -419,8 +114,11 @@ static void run_frames(struct uhci *s)
 		s->hw.next += (behind - BEHIND_MAX) * FRAME_NS;
 	}
 	while (runs(s) && s->hw.next <= at) {
-		if (master)
-			walk_frame(s);
+		if (master && !uhci_walk_frame(s)) {
+			s->hw.cmd &= (uint16_t)~CMD_RS;
+			s->hw.sts |= UHCI_STS_HALTED;
+		}
+		counter_add(&s->frames, 1);
 		s->hw.frnum = (s->hw.frnum + 1) & FRNUM_MASK;
 		s->hw.next += FRAME_NS;
 	}
@@ -432,7 +130,9 @@ static void tick(struct dev *d)
 	struct uhci *s = to_uhci(d);
 
 	counter_add(&s->wakeups, 1);
+	qs_enter();
 	run_frames(s);
+	qs_leave();
 	arm(s);
 }
 
@@ -459,22 +159,22 @@ static void sync_port(struct uhci *s, unsigned n)
 	if (!((*p ^ old) & PORT_CCS))
 		return;
 	*p |= PORT_CSC;
-	if (!u && *p & PORT_PE)
-		*p = (uint16_t)((*p & ~PORT_PE) | PORT_PEC);
+	if (!u && *p & UHCI_PORT_PE)
+		*p = (uint16_t)((*p & ~UHCI_PORT_PE) | PORT_PEC);
 	if (!u)
-		*p &= (uint16_t) ~(PORT_SUSPEND | PORT_RD);
+		*p &= (uint16_t) ~(UHCI_PORT_SUSPEND | PORT_RD);
 }
 
 /* Whoever is suspended globally or by port hears of it by resume detect, sections 2.1.2 and 2.1.7. */
 static void signal_resume(struct uhci *s, unsigned n)
 {
-	if (s->hw.port[n] & PORT_SUSPEND)
+	if (s->hw.port[n] & UHCI_PORT_SUSPEND)
 		s->hw.port[n] |= PORT_RD;
 	else if (s->hw.cmd & CMD_EGSM)
 		s->hw.cmd |= CMD_FGR;
 	else
 		return;
-	s->hw.sts |= STS_RESUME;
+	s->hw.sts |= UHCI_STS_RESUME;
 }
 
 static void port_write(struct uhci *s, unsigned n, uint16_t v)
@@ -484,15 +184,15 @@ static void port_write(struct uhci *s, unsigned n, uint16_t v)
 	*p &= (uint16_t) ~(v & PORT_CHANGES);
 	*p = (uint16_t)((*p & ~PORT_WRITE) | (v & PORT_WRITE));
 	if (!(*p & PORT_CCS))
-		*p &= (uint16_t)~PORT_PE;
+		*p &= (uint16_t)~UHCI_PORT_PE;
 	if (v & PORT_PR) {
 		usb_port_reset(&s->hc.host.ports[n]);
-		*p &= (uint16_t) ~(PORT_PE | PORT_SUSPEND | PORT_RD);
+		*p &= (uint16_t) ~(UHCI_PORT_PE | UHCI_PORT_SUSPEND | PORT_RD);
 	}
 	/* The end of resume signalling ends suspension, too. */
 	if (old & PORT_RD && !(v & PORT_RD))
-		*p &= (uint16_t)~PORT_SUSPEND;
-	if (!(*p & PORT_SUSPEND))
+		*p &= (uint16_t)~UHCI_PORT_SUSPEND;
+	if (!(*p & UHCI_PORT_SUSPEND))
 		*p &= (uint16_t)~PORT_RD;
 }
 
@@ -532,7 +232,7 @@ static const struct usb_host_ops host_ops = {.wakeup = host_wakeup, .changed = h
 
 static void reset_ports(struct uhci *s)
 {
-	for (unsigned n = 0; n < PORTS; n++) {
+	for (unsigned n = 0; n < UHCI_PORTS; n++) {
 		s->hw.port[n] = PORT_ALWAYS;
 		sync_port(s, n);
 		usb_port_reset(&s->hc.host.ports[n]);
@@ -541,7 +241,7 @@ static void reset_ports(struct uhci *s)
 
 static void reset_controller(struct uhci *s)
 {
-	s->hw = (struct uhci_hw){.sts = STS_HALTED, .sofmod = 64};
+	s->hw = (struct uhci_hw){.sts = UHCI_STS_HALTED, .sofmod = 64};
 	reset_ports(s);
 	arm(s);
 }
@@ -558,11 +258,11 @@ static void cmd_write(struct uhci *s, uint16_t v)
 		reset_ports(s);
 	s->hw.cmd = v & CMD_MASK;
 	if (v & CMD_RS && !(old & CMD_RS)) {
-		s->hw.sts &= (uint16_t)~STS_HALTED;
+		s->hw.sts &= (uint16_t)~UHCI_STS_HALTED;
 		s->hw.quiet = 0;
 		s->hw.next = now(s) + FRAME_NS;
 	} else if (!(v & CMD_RS)) {
-		s->hw.sts |= STS_HALTED;
+		s->hw.sts |= UHCI_STS_HALTED;
 	}
 	if (old & CMD_RS && !(v & CMD_RS) && now(s) >= s->hw.next)
 		s->hw.frnum = (s->hw.frnum + (now(s) - s->hw.next) / FRAME_NS + 1) & FRNUM_MASK;
@@ -571,8 +271,8 @@ static void cmd_write(struct uhci *s, uint16_t v)
 
 static void sts_write(struct uhci *s, uint16_t v)
 {
-	s->hw.sts &= (uint16_t) ~(v & STS_W1C);
-	if (v & STS_INT)
+	s->hw.sts &= (uint16_t) ~(v & UHCI_STS_W1C);
+	if (v & UHCI_STS_INT)
 		s->hw.cause = 0;
 }
 
@@ -583,7 +283,7 @@ static void write16(struct uhci *s, unsigned offset, uint16_t v)
 	case STS: sts_write(s, v); break;
 	case INTR: s->hw.intr = v & 0xf; break;
 	case FRNUM:
-		if (s->hw.sts & STS_HALTED)
+		if (s->hw.sts & UHCI_STS_HALTED)
 			s->hw.frnum = v & FRNUM_MASK;
 		break;
 	case FLBASE: s->hw.flbase = (s->hw.flbase & 0xffff0000u) | (v & 0xf000u); break;
@@ -703,7 +403,7 @@ static bool realize(struct dev *d, GError **error)
 
 	s->hc.host.ops = &host_ops;
 	s->hc.host.dev = d;
-	for (unsigned n = 0; n < PORTS; n++)
+	for (unsigned n = 0; n < UHCI_PORTS; n++)
 		usb_host_add_port(&s->hc.host, n + 1, 1u << USB_LOW | 1u << USB_FULL);
 	dev_timer_init(&s->timer, d, VM_CLOCK_VIRTUAL, tick);
 	if (!pci_dev_init(p, &pci_ops, &conf, error))
@@ -764,7 +464,7 @@ static int post_load(struct dev *d)
 	if (err)
 		return err;
 	s->hw.next = MIN(s->hw.next, now(s) + FRAME_NS);
-	for (unsigned n = 0; n < PORTS; n++) {
+	for (unsigned n = 0; n < UHCI_PORTS; n++) {
 		s->hw.port[n] |= PORT_ALWAYS;
 		sync_port(s, n);
 	}
@@ -783,14 +483,14 @@ void uhci_stats(const struct dev *d, uint64_t *ret_frames, uint64_t *ret_wakeups
 
 static const struct state_field fields[] = {
 	ST_MAX(struct uhci_hw, cmd, CMD_MASK & ~CMD_HCRESET),
-	ST_MAX(struct uhci_hw, sts, STS_W1C | STS_HALTED),
+	ST_MAX(struct uhci_hw, sts, UHCI_STS_W1C | UHCI_STS_HALTED),
 	ST_MAX(struct uhci_hw, intr, 0xf),
 	ST_MAX(struct uhci_hw, frnum, FRNUM_MASK),
 	ST_U(struct uhci_hw, flbase),
 	ST_MAX(struct uhci_hw, sofmod, 0x7f),
-	ST_MAX(struct uhci_hw, cause, INTR_IOC | INTR_SHORT),
+	ST_MAX(struct uhci_hw, cause, UHCI_INTR_IOC | UHCI_INTR_SHORT),
 	ST_ARRAY(struct uhci_hw, port, PORT_MASK),
-	ST_MAX(struct uhci_hw, quiet, IDLE_AFTER),
+	ST_MAX(struct uhci_hw, quiet, UHCI_IDLE_AFTER),
 	ST_PAD(struct uhci_hw, pad),
 	ST_MAX(struct uhci_hw, next, INT64_MAX / 2),
 	ST_END,

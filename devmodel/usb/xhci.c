@@ -10,9 +10,10 @@
  *
  * Not there: streams, isochronous transfers (no device of ours has such an endpoint), hubs below the ports, bandwidth.
  */
-#include "devmodel/usb/xhci.h"
-
 #include <errno.h>
+
+#include "base/qs.h"
+#include "devmodel/usb/xhci.h"
 
 #define CAP_LENGTH   0x40u
 #define OPER         CAP_LENGTH
@@ -70,6 +71,19 @@ enum { PLS_U0 = 0, PLS_U3 = 3, PLS_RX_DETECT = 5, PLS_POLLING = 7, PLS_RESUME = 
 
 #define MFINDEX_NS   125000
 #define MFINDEX_MASK 0x3fff
+
+/* What comes from the main loop, not from a register, has to say itself that it will look at guest memory. */
+static void lock(struct xhci *s)
+{
+	qs_enter();
+	dev_lock(xhci_dev(s));
+}
+
+static void unlock(struct xhci *s)
+{
+	dev_unlock(xhci_dev(s));
+	qs_leave();
+}
 
 /* ---- ports (section 4.19) ---- */
 
@@ -146,7 +160,7 @@ static void host_changed(struct usb_host *h, struct usb_port *port)
 	struct xhci *s = container_of(h, struct xhci, hc.host);
 	unsigned n = (unsigned)(port - h->ports);
 
-	dev_lock(h->dev);
+	lock(s);
 	if (!connection_is_true(s, n)) {
 		bool was_enabled = s->hw.ports[n].portsc & PORTSC_PED;
 
@@ -154,7 +168,7 @@ static void host_changed(struct usb_host *h, struct usb_port *port)
 		port_changed(s, n, PORTSC_CSC | (was_enabled && !port->dev ? PORTSC_PEC : 0));
 		xhci_kick_all(s);
 	}
-	dev_unlock(h->dev);
+	unlock(s);
 }
 
 static void host_wakeup(struct usb_host *h, struct usb_port *port, uint8_t address)
@@ -162,7 +176,7 @@ static void host_wakeup(struct usb_host *h, struct usb_port *port, uint8_t addre
 	struct xhci *s = container_of(h, struct xhci, hc.host);
 	unsigned n = (unsigned)(port - h->ports), slot;
 
-	dev_lock(h->dev);
+	lock(s);
 	if (get_pls(s, n) == PLS_U3) {
 		if (port->dev->usb_hw.remote_wakeup) {
 			set_pls(s, n, PLS_RESUME);
@@ -174,7 +188,7 @@ static void host_wakeup(struct usb_host *h, struct usb_port *port, uint8_t addre
 			xhci_run_ep(s, slot,
 				2 * (address & USB_EP_NUM) + (address & USB_EP_IN ? 1 : 0));
 	}
-	dev_unlock(h->dev);
+	unlock(s);
 }
 
 static const struct usb_host_ops host_ops = {.wakeup = host_wakeup, .changed = host_changed};
@@ -411,9 +425,8 @@ static void ring_doorbell(struct xhci *s, unsigned slot, uint32_t v)
 static void work(struct loop_call *c)
 {
 	struct xhci *s = container_of(c, struct xhci, call);
-	struct dev *d = xhci_dev(s);
 
-	dev_lock(d);
+	lock(s);
 	xhci_port_events(s);
 	if (s->command_due) {
 		s->command_due = false;
@@ -428,7 +441,7 @@ static void work(struct loop_call *c)
 				xhci_run_ep(s, slot, dci);
 		}
 	}
-	dev_unlock(d);
+	unlock(s);
 }
 
 /* ---- dispatch ---- */
@@ -585,7 +598,8 @@ static int post_load(struct dev *d)
 		if (connection_is_true(s, n))
 			continue;
 		connect_port(s, n);
-		port_changed(s, n, PORTSC_CSC);
+		s->hw.ports[n].portsc |= PORTSC_CSC;
+		s->hw.port_events |= 1u << n;
 	}
 	s->hw.port_events &= (uint32_t)((UINT64_C(1) << n_ports(s)) - 1);
 	s->hw.started = MIN(s->hw.started, now(s));

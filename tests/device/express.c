@@ -219,9 +219,11 @@ static void places(void)
 static void present_at_reset(void)
 {
 	struct setup s;
+	struct dev *far;
+	unsigned told;
 
 	setup(&s);
-	add_far(&s, "far");
+	far = add_far(&s, "far");
 	bus_reset(s.r->bus, RESET_COLD);
 	prepare(&s);
 	g_assert_cmphex(get(&s, s.exp + PCI_EXP_SLTCTL, 2), ==, 0x01c0);
@@ -229,7 +231,12 @@ static void present_at_reset(void)
 	g_assert_cmphex(get(&s, s.exp + PCI_EXP_LNKSTA, 2), ==, 0x3011);
 	g_assert_cmphex(rig_cfg_read(s.r, FAR, 0, 4), ==, ID);
 	/* The link can be switched off. */
+	rig_cfg_write(s.r, FAR, PCI_COMMAND, 2, PCI_CMD_MASTER);
+	g_assert_true(pci_may_dma(to_pci_dev(far)));
+	told = container_of(far, struct pci_probe, pci.dev)->commands;
 	set(&s, s.exp + PCI_EXP_LNKCTL, 2, PCI_LNKCTL_DISABLE);
+	g_assert_false(pci_may_dma(to_pci_dev(far)));
+	g_assert_cmpuint(container_of(far, struct pci_probe, pci.dev)->commands, ==, told + 1);
 	g_assert_cmphex(rig_cfg_read(s.r, FAR, 0, 4), ==, UINT32_MAX);
 	g_assert_cmphex(slot_status(&s), ==, PCI_SLTSTA_PRESENT | PCI_SLTSTA_LINK);
 	set(&s, s.exp + PCI_EXP_LNKCTL, 2, 0);

@@ -10,7 +10,7 @@ struct fake_blk_queue {
 	struct blk_req *ready;   /* outcome is known, waits for the loop */
 	struct blk_req *backlog; /* came during a drain */
 	bool resetting;          /* the front is: nothing is parked */
-	struct loop_call call, restart;
+	struct loop_call call, restart, close;
 	struct loop_timer timer;
 };
 
@@ -232,6 +232,17 @@ static int fake_queue_open(struct blk *b, struct loop *loop, struct blk_queue **
 	return 0;
 }
 
+/* On the queue's loop, where messages to it may still be waiting. */
+static void close_call(struct loop_call *c)
+{
+	struct fake_blk_queue *q = container_of(c, struct fake_blk_queue, close);
+
+	loop_call_cancel(q->q.loop, &q->call);
+	loop_call_cancel(q->q.loop, &q->restart);
+	loop_timer_cancel(q->q.loop, &q->timer);
+	g_free(q);
+}
+
 static void fake_queue_close(struct blk_queue *queue)
 {
 	struct fake_blk *f = to_fake(queue->blk);
@@ -244,8 +255,11 @@ static void fake_queue_close(struct blk_queue *queue)
 		p = &(*p)->next;
 	*p = q->next;
 	pthread_mutex_unlock(&f->lock);
-	loop_timer_cancel(queue->loop, &q->timer);
-	g_free(q);
+	q->close.fn = close_call;
+	if (loop_is_current(queue->loop))
+		close_call(&q->close);
+	else
+		loop_post(queue->loop, &q->close);
 }
 
 static void fake_drain_begin(struct blk *b, void (*fn)(void *opaque), void *opaque)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/gmem.h"
+#include "devmodel/pci/express.h"
 
 #define VENDOR_ID   0x1af4
 #define DEVICE_BASE 0x1040 /* + device type, section 4.1.2 */
@@ -402,9 +403,10 @@ static int add_capabilities(struct virtio_pci *vp)
 	pci_set32(&vp->pci, (unsigned)notify + CAP_MULTIPLIER, NOTIFY_STEP);
 	if (add_structure(vp, CAP_COMMON, CAP_SIZE, PART_COMMON, COMMON_SIZE) < 0 ||
 		add_structure(vp, CAP_ISR, CAP_SIZE, PART_ISR, 1) < 0 ||
-		add_structure(vp, CAP_DEVICE, CAP_SIZE, PART_DEVICE, PART_SIZE) < 0)
+		add_structure(vp, CAP_DEVICE, CAP_SIZE, PART_DEVICE, PART_SIZE) < 0 ||
+		add_window(vp) < 0 || pci_exp_init(&vp->pci, PCI_EXP_ENDPOINT) < 0)
 		return -ENOSPC;
-	return add_window(vp);
+	return 0;
 }
 
 /* ---- life ---- */

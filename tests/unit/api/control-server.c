@@ -54,6 +54,17 @@ static void op_stats(void *process, struct op_call *call)
 	op_return(call, &(struct op_stats){.guest_ns = 7});
 }
 
+/* What this VM has not. */
+#define NOT_HERE(id)                                                           \
+	static void op_##id(void *process, struct op_call *call)               \
+	{                                                                      \
+		op_fail_with(call, VMMD_ERROR_STATE, "the VM has no display"); \
+	}
+NOT_HERE(screenshot)
+NOT_HERE(send_key)
+NOT_HERE(pointer)
+NOT_HERE(vnc_password)
+
 static const struct vm_handlers handlers = {
 #define VM_OP(id, ...) .id = op_##id,
 #include "api/operations.def"
