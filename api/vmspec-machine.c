@@ -169,6 +169,8 @@ static bool check_boot(const void *obj, GError **error)
 		return spec_invalid(error, "cmdline needs a kernel");
 	if (b->kernel_entry == SPEC_KERNEL_FIRMWARE && !b->kernel.path)
 		return spec_invalid(error, "kernel-entry needs a kernel");
+	if (b->kernel_rom.path && b->kernel_entry != SPEC_KERNEL_FIRMWARE)
+		return spec_invalid(error, "kernel-rom is for kernel-entry firmware");
 	if (b->vars.path && !b->firmware.path)
 		return spec_invalid(error, "vars needs a firmware");
 	if (b->secure && !b->vars.path)
@@ -193,6 +195,10 @@ static const struct prop boot_props[] = {
 	PROP_ENUM("kernel-entry", struct spec_boot, kernel_entry, kernel_entries,
 		SPEC_KERNEL_DIRECT,
 		"who enters the kernel: the machine, without firmware, or the firmware"),
+	PROP_FILE("kernel-rom", struct spec_boot, kernel_rom, 0,
+		"option ROM by which a BIOS enters the kernel; absent: linuxboot_dma.bin of "
+		"package "
+		"qemu-system-data, unless there are UEFI variables"),
 	PROP_FILE("initrd", struct spec_boot, initrd, 0, "initial RAM disk for the kernel"),
 	PROP_STR("cmdline", struct spec_boot, cmdline, 4095, NULL, "command line for the kernel"),
 	PROP_STR("order", struct spec_boot, order, 4, NULL,

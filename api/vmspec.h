@@ -103,6 +103,7 @@ struct spec_boot {
 	bool secure;             /* that flash is written in system management mode only */
 	struct prop_file kernel; /* bzImage, ELF with a PVH note, or multiboot */
 	int kernel_entry;        /* enum spec_kernel_entry */
+	struct prop_file kernel_rom; /* option ROM by which a BIOS enters it; default: QEMU's */
 	struct prop_file initrd;
 	char *cmdline;
 	char *order;           /* letters as QEMU's: a floppy, c disk, d CD-ROM, n network */

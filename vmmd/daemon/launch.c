@@ -157,7 +157,8 @@ static bool open_spec_file(const char *pointer, const struct prop *p, struct pro
 {
 	int fd;
 
-	if (!file->path || (p->flags & PROP_LISTEN))
+	/* Sockets are for the VM process to make or to connect. */
+	if (!file->path || (p->flags & (PROP_LISTEN | PROP_CONNECT)))
 		return true;
 	fd = open_file(file->path, flags, error);
 	if (fd >= 0) {

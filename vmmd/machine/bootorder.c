@@ -123,6 +123,8 @@ static void collect(const struct machine *m, GArray *order)
 {
 	const struct vm_spec *s = m->spec;
 
+	if (s->boot->kernel_rom.fd >= 0)
+		add_entry(order, 0, g_string_new("/rom@" MACHINE_KERNEL_ROM));
 	for (size_t i = 0; i < s->n_disks; i++) {
 		if (s->disks[i]->bootindex)
 			add_entry(order, s->disks[i]->bootindex,

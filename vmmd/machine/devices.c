@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/display.h"
+#include "devmodel/audio/audio.h"
 #include "devmodel/chipset/chipset.h"
 #include "devmodel/display/vga.h"
 #include "devmodel/platform/platform.h"
@@ -96,7 +97,7 @@ bool machine_set_rom(struct dev *d, const struct prop_file *file, GError **error
 	return ok;
 }
 
-/* ---- display and input ---- */
+/* ---- display, input, sound ---- */
 
 static bool add_display(struct machine *m, size_t i, GError **error)
 {
@@ -122,6 +123,13 @@ static bool add_input(struct machine *m, size_t i, GError **error)
 	usb_hid_set_input(d, m->input);
 	return dev_realize(d, error) &&
 	       usb_plug(bus_find_dev(m->bus, s->controller), d, s->unit, error);
+}
+
+static bool add_sound(struct machine *m, size_t i, GError **error)
+{
+	const struct spec_sound *s = m->spec->sounds[i];
+
+	return dev_realize(machine_new_pci(m, &ich9_intel_hda_ops, s->id, PLACE_OF(s)), error);
 }
 
 /* ---- consoles, rng, others ---- */
@@ -257,7 +265,7 @@ bool machine_build_devices(struct machine *m, GError **error)
 		{"inputs", true, s->n_inputs, add_input},
 		{"display", false, s->display != NULL, add_display},
 		{"vnc", false, s->display != NULL, machine_add_vnc},
-		{"sounds", true, s->n_sounds, NULL},
+		{"sounds", true, s->n_sounds, add_sound},
 		{"tpm", false, s->tpm != NULL, NULL},
 		{"devices", true, s->n_devices, add_other},
 	};

@@ -147,6 +147,14 @@ static int add_items(struct machine *m)
 
 static bool add_roms(struct machine *m, GError **error)
 {
+	const struct prop_file *kernel_rom = &m->spec->boot->kernel_rom;
+
+	if (kernel_rom->fd >= 0) {
+		int err = add_host_file(m, MACHINE_KERNEL_ROM, kernel_rom->fd);
+
+		if (err < 0)
+			return err_set_errno(error, -err, "/boot/kernel-rom");
+	}
 	for (size_t i = 0; i < m->spec->boot->n_roms; i++) {
 		g_autofree char *name = g_strdup_printf(MACHINE_ROM_FILE, i);
 		int err = add_host_file(m, name, m->spec->boot->roms[i]->file.fd);
@@ -170,7 +178,7 @@ bool machine_fill_fw_cfg(struct machine *m, GError **error)
 			return err_set_errno(
 				error, -err, "/fw-cfg/%zu: %s", i, m->spec->fw_cfg[i]->name);
 	}
-	return add_roms(m, error);
+	return add_roms(m, error) && machine_add_kernel(m, error);
 }
 
 /* ---- CMOS ---- */

@@ -125,7 +125,10 @@ bool machine_fill_tables(struct machine *m, GError **error);
 void machine_fill_cmos(struct machine *m);
 int machine_add_boot_order(struct machine *m);
 void machine_cmos_boot_order(struct machine *m);
-#define MACHINE_ROM_FILE "genroms/rom%zu"
+#define MACHINE_ROM_FILE   "genroms/rom%zu"
+#define MACHINE_KERNEL_ROM "genroms/linuxboot_dma.bin"
+/* The kernel, if firmware is to enter it. */
+bool machine_add_kernel(struct machine *m, GError **error);
 
 /* Owned by the caller. @firmware: it adds what it says of itself. */
 struct acpi_tables *machine_acpi(const struct machine *m);

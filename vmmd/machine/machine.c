@@ -8,6 +8,7 @@
 #include "base/input.h"
 #include "base/net.h"
 #include "base/qs.h"
+#include "devmodel/audio/audio.h"
 #include "devmodel/chipset/chipset.h"
 #include "devmodel/display/vga.h"
 #include "devmodel/input/input.h"
@@ -23,8 +24,8 @@
 #include "vmmd/qtest/qtest.h"
 
 const struct dev_ops *const *const machine_device_tables[] = {chipset_devices, platform_devices,
-	serial_devices, storage_devices, net_devices, display_devices, input_devices, usb_devices,
-	virtio_devices, NULL};
+	serial_devices, storage_devices, net_devices, audio_devices, display_devices, input_devices,
+	usb_devices, virtio_devices, NULL};
 
 const struct dev_ops *machine_find_device(const char *name)
 {
@@ -146,7 +147,6 @@ static bool check_supported(const struct vm_spec *s, GError **error)
 		{"/memory/max", s->memory->max > s->memory->size},
 		{"/cpus/max", s->cpus->max > s->cpus->count},
 		{"/boot/secure", s->boot->secure},
-		{"/boot/kernel-entry", s->boot->kernel_entry == SPEC_KERNEL_FIRMWARE},
 		{"/features/smm", s->features->smm == SPEC_ON},
 		{"/features/genid", memcmp(s->features->genid, no_genid, sizeof(no_genid)) != 0},
 	};

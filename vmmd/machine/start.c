@@ -185,7 +185,7 @@ bool machine_prepare(struct machine *m, enum reset_kind kind, GError **error)
 	machine_fill_cmos(m);
 	if (!machine_fill_tables(m, error))
 		return false;
-	if (m->spec->boot->kernel.fd >= 0 &&
+	if (m->spec->boot->kernel.fd >= 0 && m->spec->boot->kernel_entry == SPEC_KERNEL_DIRECT &&
 		(!machine_direct_setup(m, error) || !load_kernel(m, &start, error)))
 		return false;
 	err = m->accel->ops->reset(m->accel, &start);

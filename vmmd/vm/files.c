@@ -11,9 +11,10 @@
 #include "base/error.h"
 #include "base/fdpass.h"
 
-/* Packages seabios and ipxe-qemu. */
+/* Packages seabios, ipxe-qemu and qemu-system-data. */
 #define DEFAULT_FIRMWARE "/usr/share/seabios/bios-256k.bin"
 #define VGA_ROM          "/usr/share/seabios/vgabios-stdvga.bin"
+#define KERNEL_ROM       "/usr/share/qemu/linuxboot_dma.bin"
 #define ROM_DIR          "/usr/lib/ipxe/qemu/"
 
 bool vm_file_parse(GArray *files, const char *arg, GError **error)
@@ -141,6 +142,9 @@ static void default_files(struct vm_spec *spec, GArray *files)
 
 	if (!direct && !has(files, "/boot/firmware"))
 		default_file(&b->firmware, DEFAULT_FIRMWARE);
+	if (b->kernel_entry == SPEC_KERNEL_FIRMWARE && !b->vars.path &&
+		!has(files, "/boot/kernel-rom"))
+		default_file(&b->kernel_rom, KERNEL_ROM);
 	if (spec->display && !has(files, "/display/rom"))
 		default_file(&spec->display->rom, VGA_ROM);
 	for (size_t i = 0; i < spec->n_nics; i++) {

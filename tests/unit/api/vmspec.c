@@ -196,6 +196,8 @@ static const struct {
 	{VM("\"boot\":{\"vars\":\"/v\"}"), "/boot: vars needs a firmware"},
 	{VM("\"boot\":{\"firmware\":\"/f\",\"secure\":true}"), "/boot: secure needs vars"},
 	{VM("\"boot\":{\"kernel-entry\":\"firmware\"}"), "/boot: kernel-entry needs a kernel"},
+	{VM("\"boot\":{\"kernel\":\"/k\",\"kernel-rom\":\"/r\"}"),
+		"/boot: kernel-rom is for kernel-entry firmware"},
 	{VM("\"boot\":{\"order\":\"cx\"}"), "/boot: order must be of"},
 	{VM("\"boot\":{\"roms\":[{}]}"), "/boot/roms/0: needs a file"},
 	{VM("\"vnc\":{\"port\":5900}"), "vm: vnc needs a display"},
