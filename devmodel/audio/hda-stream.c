@@ -138,6 +138,8 @@ static void advance(struct hda *h, unsigned n)
 	uint64_t target = (uint64_t)((unsigned __int128)passed * rate(h, n) / NSEC_PER_SEC);
 	uint64_t left = target - MIN(s->moved, target);
 
+	if (!left)
+		return; /* looking twice at the same time changes nothing */
 	for (unsigned i = 0; left && i < ENTRIES_MAX; i++) {
 		uint32_t part;
 

@@ -378,6 +378,10 @@ static int post_load(struct dev *d)
 
 	if (err < 0)
 		return err;
+	for (unsigned n = 0; n < HDA_STREAMS; n++) {
+		if (h->hw.stream[n].offset > h->hw.stream[n].length)
+			return -EINVAL;
+	}
 	hda_streams_rearm(h);
 	update_irq(h);
 	return 0;
