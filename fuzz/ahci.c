@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A disk and a CD-ROM drive on two AHCI ports, whose lists lie in the memory that steps write to; tests/device/storage-fuzz.h
- * says what the input is.
+ * A disk and a CD-ROM drive on two AHCI ports, whose lists lie in the memory that steps write to;
+ * tests/device/storage-fuzz.h says what the input is.
  */
 #include "tests/device/storage-fuzz.h"
 
@@ -16,7 +16,10 @@ static void set(struct storage_fuzz *f, uint32_t addr, uint32_t v)
 	rig_write(f->r, BUS_MMIO, addr, 4, v);
 }
 
-/* Both ports share the list; each slot has a table with one region, so that a step or two make a command. */
+/*
+ * Both ports share the list; each slot has a table with one region, so that a step or two make a
+ * command.
+ */
 static void prepare(struct storage_fuzz *f)
 {
 	for (unsigned i = 0; i < 32; i++) {

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A disk and a CD-ROM drive on one IDE channel; tests/device/storage-fuzz.h says what the input is. */
+/*
+ * A disk and a CD-ROM drive on one IDE channel; tests/device/storage-fuzz.h says what the input is.
+ */
 #include "tests/device/storage-fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

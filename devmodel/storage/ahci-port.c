@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Registers of a port (section 3.3), its command list and received FIS area (chapter 4), errors and resets (chapters 6, 10). */
+/*
+ * Registers of a port (section 3.3), its command list and received FIS area (chapter 4), errors and
+ * resets (chapters 6, 10).
+ */
 #include "devmodel/storage/ahci.h"
 
 #include <endian.h>
@@ -247,7 +250,10 @@ bool ahci_port_resetting(const struct ahci_port *p)
 	return p->hw->flags & PORT_RESETTING;
 }
 
-/* COMRESET (section 10.4.2): the line is quiet until DET goes back to 0, and then until nothing is under way. */
+/*
+ * COMRESET (section 10.4.2): the line is quiet until DET goes back to 0, and then until nothing is
+ * under way.
+ */
 static void write_sctl(struct ahci_port *p, uint32_t v)
 {
 	uint32_t was = p->hw->sctl & SCTL_DET, det = v & SCTL_DET;
@@ -315,7 +321,9 @@ static bool read_header(struct ahci_port *p, unsigned slot, struct header *h)
 	return true;
 }
 
-/* Serial ATA section 13.15: the drive is reset when SRST goes, with a signature as after COMRESET. */
+/*
+ * Serial ATA section 13.15: the drive is reset when SRST goes, with a signature as after COMRESET.
+ */
 static void control_fis(struct ahci_port *p, struct drive *d, bool srst)
 {
 	bool was = p->hw->flags & PORT_SRST;
@@ -544,7 +552,10 @@ void ahci_port_moved(struct ahci_port *p, unsigned slot, uint64_t off, uint32_t 
 
 	if (!gmem_dirty_on(memory(p)) || !valid_slot(p, slot))
 		return;
-	/* The guest may have changed its table: what cannot be read now was not written to through it either. */
+	/*
+	 * The guest may have changed its table: what cannot be read now was not written to through
+	 * it either.
+	 */
 	(void)walk_table(&w);
 }
 
@@ -637,7 +648,10 @@ uint32_t ahci_port_read(struct ahci_port *p, unsigned offset)
 	}
 }
 
-/* Section 3.3.7: while the list runs only its end can be asked for; CLO makes a busy drive look idle. */
+/*
+ * Section 3.3.7: while the list runs only its end can be asked for; CLO makes a busy drive look
+ * idle.
+ */
 static void write_cmd(struct ahci_port *p, uint32_t v)
 {
 	struct ahci_port_hw *hw = p->hw;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * ahci.h - one port of a Serial ATA AHCI host bus adapter, revision 1.3.1 (Intel order number 334017 gives its ICH9 form). Numbers of
- * sections are those of the AHCI specification.
+ * ahci.h - one port of a Serial ATA AHCI host bus adapter, revision 1.3.1 (Intel order number
+ * 334017 gives its ICH9 form). Numbers of sections are those of the AHCI specification.
  *
  *	PxCI, PxSACT ──► ahci_port_fetch(), on the loop: header, FIS ──► drive_start()
  *	received FIS, PxIS ◄── ahci_port_end() ◄── drive
  *
- * A slot is `active` while the drive has its command. A port that has seen an error is `halted` until software restarts it.
+ * A slot is `active` while the drive has its command. A port that has seen an error is `halted`
+ * until software restarts it.
  */
 #ifndef DEVMODEL_STORAGE_AHCI_H
 #define DEVMODEL_STORAGE_AHCI_H

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A disk: the commands of the General feature set and those around it, ATA/ATAPI-7 chapter 6, ACS-2 chapter 7. */
+/*
+ * A disk: the commands of the General feature set and those around it, ATA/ATAPI-7 chapter 6, ACS-2
+ * chapter 7.
+ */
 #include <endian.h>
 #include <errno.h>
 #include <string.h>
@@ -205,7 +208,10 @@ static void run_transfer(struct drive *d, unsigned tag, unsigned flags)
 		begin_transfer(d, tag, flags, lba, n);
 }
 
-/* The number of sectors is in the feature registers, the tag in the count register (ACS-2, section 7.23). */
+/*
+ * The number of sectors is in the feature registers, the tag in the count register (ACS-2, section
+ * 7.23).
+ */
 static void run_queued(struct drive *d, unsigned tag, unsigned flags)
 {
 	struct ata_regs *r = &d->hw->regs;
@@ -339,7 +345,9 @@ static void run_identify(struct drive *d, unsigned tag, unsigned flags)
 	reply(d, tag, 0, disk_identify(d));
 }
 
-/* A packet device answers like that too; its signature tells the guest what it is (section 6.15.2). */
+/*
+ * A packet device answers like that too; its signature tells the guest what it is (section 6.15.2).
+ */
 static void run_read_log(struct drive *d, unsigned tag, unsigned flags)
 {
 	const struct ata_regs *r = &d->hw->regs;

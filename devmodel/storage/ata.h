@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * ata.h - registers and codes of ATA/ATAPI-7 (volume 1, T13/1532D) and ACS-2 (T13/2015-D), as the drives and both controllers
- * use them.
+ * ata.h - registers and codes of ATA/ATAPI-7 (volume 1, T13/1532D) and ACS-2 (T13/2015-D), as the
+ * drives and both controllers use them.
  */
 #ifndef DEVMODEL_STORAGE_ATA_H
 #define DEVMODEL_STORAGE_ATA_H
@@ -95,8 +95,9 @@ enum ata_command {
 };
 
 /*
- * The command block registers of one device as 48-bit commands see them: what a guest writes before a command and reads after it, the
- * layout of both directions of a register FIS without its header. hob_ fields are the "previous content" of the two-deep registers.
+ * The command block registers of one device as 48-bit commands see them: what a guest writes before
+ * a command and reads after it, the layout of both directions of a register FIS without its header.
+ * hob_ fields are the "previous content" of the two-deep registers.
  */
 struct ata_regs {
 	uint8_t command, feature, count, device;

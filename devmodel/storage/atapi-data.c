@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a CD-ROM drive answers: SPC-3 (T10/1416-D), MMC-5 (T10/1675-D). One data track in one session. */
+/*
+ * What a CD-ROM drive answers: SPC-3 (T10/1416-D), MMC-5 (T10/1675-D). One data track in one
+ * session.
+ */
 #include <string.h>
 
 #include "devmodel/storage/cdrom.h"
@@ -254,7 +257,7 @@ static uint16_t current_profile(const struct drive *d)
 /* A feature descriptor is four bytes and what follows; the profile list is made apart. */
 static const struct {
 	uint16_t code;
-	uint8_t flags; /* version and persistent; 01h (current) is added where the profile is @profile */
+	uint8_t flags; /* version and persistent; 01h, current, where the profile is @profile */
 	uint16_t profile;
 	uint8_t size;
 	uint8_t data[8];

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A CD-ROM drive: the ATA commands of a packet device (ATA/ATAPI-7 volume 1) and the packet commands of MMC-5 and SPC-3.
+ * A CD-ROM drive: the ATA commands of a packet device (ATA/ATAPI-7 volume 1) and the packet
+ * commands of MMC-5 and SPC-3.
  */
 #include <errno.h>
 #include <string.h>
@@ -120,7 +121,10 @@ void cdrom_inserted(struct drive *d)
 	media_arrived(d);
 }
 
-/* START STOP UNIT (MMC-5 section 6.42): with LoEj the tray opens or closes, what lies in it stays there. */
+/*
+ * START STOP UNIT (MMC-5 section 6.42): with LoEj the tray opens or closes, what lies in it stays
+ * there.
+ */
 static void run_start_stop(struct drive *d, unsigned tag)
 {
 	bool start = d->hw->cdb[4] & 1, load = d->hw->cdb[4] & 2;
@@ -203,7 +207,10 @@ static void run_read12(struct drive *d, unsigned tag)
 	begin_read(d, tag, get_be32(d->hw->cdb + 2), get_be32(d->hw->cdb + 6));
 }
 
-/* User data only, of a mode 1 or any sector; without it nothing is transferred (MMC-5 section 6.17). */
+/*
+ * User data only, of a mode 1 or any sector; without it nothing is transferred (MMC-5 section
+ * 6.17).
+ */
 static void run_read_cd(struct drive *d, unsigned tag)
 {
 	const uint8_t *cdb = d->hw->cdb;
@@ -306,7 +313,10 @@ static void end_ata(struct drive *d, unsigned tag, bool taken)
 	drive_end(d, tag, ATA_DRDY | ATA_DSC | (taken ? 0 : ATA_ERR), taken ? 0 : ATA_ABRT);
 }
 
-/* The most that one DRQ block may have; an even number where others follow (ATA/ATAPI-7 section 6.24.4). */
+/*
+ * The most that one DRQ block may have; an even number where others follow (ATA/ATAPI-7 section
+ * 6.24.4).
+ */
 static void set_byte_limit(struct drive *d)
 {
 	const struct ata_regs *r = &d->hw->regs;
@@ -337,7 +347,10 @@ static void cdrom_parameters(struct drive *d, unsigned tag)
 	run_packet(d, tag);
 }
 
-/* Says what it is, so that a driver sees by IDENTIFY DEVICE too that it is not a disk (ATA/ATAPI-7 section 6.16.6). */
+/*
+ * Says what it is, so that a driver sees by IDENTIFY DEVICE too that it is not a disk (ATA/ATAPI-7
+ * section 6.16.6).
+ */
 static void refuse_with_signature(struct drive *d, unsigned tag)
 {
 	drive_set_signature(d);

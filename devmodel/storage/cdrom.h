@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* cdrom.h - between atapi.c, which executes the packet commands of a CD-ROM drive, and atapi-data.c, which makes their replies. */
+/*
+ * cdrom.h - between atapi.c, which executes the packet commands of a CD-ROM drive, and
+ * atapi-data.c, which makes their replies.
+ */
 #ifndef DEVMODEL_STORAGE_CDROM_H
 #define DEVMODEL_STORAGE_CDROM_H
 
@@ -35,7 +38,8 @@ static inline void put_be32(uint8_t *p, uint32_t v)
 }
 
 /*
- * Each fills the zeroed buf with the reply to d->hw->cdb and returns its length, 0: a field of the CDB is not supported.
+ * Each fills the zeroed buf with the reply to d->hw->cdb and returns its length, 0: a field of the
+ * CDB is not supported.
  */
 uint32_t cdrom_identify(struct drive *d);
 uint32_t cdrom_inquiry(struct drive *d);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* How the data of a command moves: steps on the loop, DRQ blocks at the data register. See drive.h. */
+/*
+ * How the data of a command moves: steps on the loop, DRQ blocks at the data register. See drive.h.
+ */
 #include "devmodel/storage/drive.h"
 
 #include <errno.h>
@@ -119,7 +121,10 @@ void drive_begin_medium(
 		h->flags |= CMD_TO_GUEST;
 	else if (op == BLK_WRITE)
 		h->flags |= CMD_TO_HOST;
-	/* The first block is asked for without an interrupt: ATA/ATAPI-7 volume 2, PIO data-out protocol. */
+	/*
+	 * The first block is asked for without an interrupt: ATA/ATAPI-7 volume 2, PIO data-out
+	 * protocol.
+	 */
 	if (op == BLK_WRITE && !is_mapped(d, h))
 		fill_from_guest(d, tag, buffer_step(d, h), false);
 	else

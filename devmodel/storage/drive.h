@@ -1,26 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * drive.h - between a controller and its drives: one place for the commands, one for moving their data.
+ * drive.h - between a controller and its drives: one place for the commands, one for moving their
+ * data.
  *
- *	guest ──registers, FIS──► controller ──drive_start()──► drive (ata.c, atapi.c: what a command means)
+ *	guest ──registers, FIS──► controller ──drive_start()──► drive (ata.c, atapi.c)
  *	                              ▲  │                         │ drive_begin_…()
- *	         end, drq, stopped ───┘  └──map: guest memory──► drive.c: steps of one request each ──► struct blk
+ *	         end, drq, stopped ───┘  └──map: guest memory──► drive.c: steps ──► struct blk
  *
  * A drive has DRIVE_TAGS commands; all but NCQ uses one at a time. A command runs through phases:
  *
- *	FREE ──start──► MEDIUM ⇄ PIO_IN ─────┐     read: through the buffer, or straight into guest memory
+ *	FREE ──start──► MEDIUM ⇄ PIO_IN ─────┐     read: by the buffer, or straight into memory
  *	          ├───► PIO_OUT ⇄ MEDIUM ────┤     write
  *	          ├───► PIO_IN or COPY_IN ───┤     the buffer to the guest: IDENTIFY, INQUIRY …
  *	          └───► PIO_OUT or COPY_OUT ─┴─► end    parameters from the guest: TRIM, CDB
  *
- * MEDIUM and COPY run on the controller's loop: drive_work() takes the next step of every command in `ready`. Which of buffer or
- * guest memory is used is the link's affair: a link without data register has map() for everything, IDE for DMA.
+ * MEDIUM and COPY run on the controller's loop: drive_work() takes the next step of every command
+ * in `ready`. Which of buffer or guest memory is used is the link's affair: a link without data
+ * register has map() for everything, IDE for DMA.
  *
- * Reset and abort do not wait: a request that is still under way becomes an orphan, whose result nobody looks at. Until the last one
- * is back the drive is `stopping`, for a request writes into guest memory that the guest believes to be its own again.
+ * Reset and abort do not wait: a request that is still under way becomes an orphan, whose result
+ * nobody looks at. Until the last one is back the drive is `stopping`, for a request writes into
+ * guest memory that the guest believes to be its own again.
  *
- * Everything here is called with the controller's lock held, on any thread, except where said. The registers, CDBs and lists of a
- * guest are hostile; they are in drive_hw by the time they are looked at.
+ * Everything here is called with the controller's lock held, on any thread, except where said. The
+ * registers, CDBs and lists of a guest are hostile; they are in drive_hw by the time they are
+ * looked at.
  */
 #ifndef DEVMODEL_STORAGE_DRIVE_H
 #define DEVMODEL_STORAGE_DRIVE_H
@@ -29,8 +33,8 @@
 #include "devmodel/storage/storage.h"
 
 #define DRIVE_TAGS     32
-#define DRIVE_BUF      8192 /* bytes: what a data register holds at a time, and all short transfers */
-#define DRIVE_SEGS     256 /* of guest memory in one request */
+#define DRIVE_BUF      8192 /* bytes: what a data register holds, and all short transfers */
+#define DRIVE_SEGS     256  /* of guest memory in one request */
 #define DRIVE_SECTOR   512
 #define DRIVE_CD_BLOCK 2048
 #define DRIVE_CDB      12
@@ -104,7 +108,9 @@ extern const struct state_field drive_fields[];
 struct drive;
 struct storage;
 
-/* What a kind of drive is. All of it ends in drive_end() or one of drive_begin_…(), but where said. */
+/*
+ * What a kind of drive is. All of it ends in drive_end() or one of drive_begin_…(), but where said.
+ */
 struct drive_ops {
 	enum drive_kind kind;
 	const char *model;    /* by default */
@@ -116,9 +122,15 @@ struct drive_ops {
 	void (*parameters)(struct drive *d, unsigned tag);
 	/* All data was moved. */
 	void (*done)(struct drive *d, unsigned tag);
-	/* The medium has said @err (negative), or there was no guest memory (-EFAULT), no medium (-ENOMEDIUM). */
+	/*
+	 * The medium has said @err (negative), or there was no guest memory (-EFAULT), no medium
+	 * (-ENOMEDIUM).
+	 */
 	void (*failed)(struct drive *d, unsigned tag, int err);
-	/* BLK_DISCARD only: the next range of those in buf; false: there is none. Only looks. May be NULL. */
+	/*
+	 * BLK_DISCARD only: the next range of those in buf; false: there is none. Only looks. May
+	 * be NULL.
+	 */
 	bool (*range)(struct drive *d, uint64_t *offset, uint64_t *len);
 	/* DRQ is about to be set for @n bytes: registers that tell. Only that. May be NULL. */
 	void (*drq)(struct drive *d, uint32_t n);
@@ -133,8 +145,9 @@ extern const struct drive_ops drive_cdrom_ops;
 struct drive_link_ops {
 	bool data_register; /* PIO data goes through one */
 	/*
-	 * Guest memory behind bytes [@off, @off + @n) of the data of command @tag, as many as @room segments hold; inside a qs
-	 * section. 0; -EAGAIN: not yet, drive_kick() will come; -ENODATA: the guest's list ends before @off + 1; -EFAULT.
+	 * Guest memory behind bytes [@off, @off + @n) of the data of command @tag, as many as @room
+	 * segments hold; inside a qs section. 0; -EAGAIN: not yet, drive_kick() will come;
+	 * -ENODATA: the guest's list ends before @off + 1; -EFAULT.
 	 */
 	int (*map)(struct drive *d, unsigned tag, uint64_t off, uint32_t n, struct iovec *segs,
 		unsigned room, struct giov *ret);
@@ -239,11 +252,17 @@ void storage_kick(struct storage *s);
 
 /* ---- between drive.c and storage.c ---- */
 
-/* Bracket what comes to us on the loop: qs section and lock; then the steps that are due, and their commit. */
+/*
+ * Bracket what comes to us on the loop: qs section and lock; then the steps that are due, and their
+ * commit.
+ */
 void storage_enter(struct storage *s);
 void storage_leave(struct storage *s);
 void drive_work(struct drive *d);
-/* What is under way belongs to nobody any more: reset, or another state was loaded. drive_hw is left alone. */
+/*
+ * What is under way belongs to nobody any more: reset, or another state was loaded. drive_hw is
+ * left alone.
+ */
 void drive_forget(struct drive *d);
 /* A reference less. */
 void medium_put(struct medium *m);
@@ -252,7 +271,9 @@ void medium_cancel(struct medium *m);
 
 /* ---- for controllers: commands ---- */
 
-/* drive_hw.regs (and cdb with PACKET on a link without data register) hold a command; @tag is free. */
+/*
+ * drive_hw.regs (and cdb with PACKET on a link without data register) hold a command; @tag is free.
+ */
 void drive_start(struct drive *d, unsigned tag);
 /* What waited for map() may find something now. */
 void drive_kick(struct drive *d);
@@ -279,14 +300,20 @@ void drive_begin_parameters(struct drive *d, unsigned tag, uint32_t len);
 /* Every command but @tag (DRIVE_TAGS: none is spared) is dropped; their requests become orphans. */
 void drive_drop_others(struct drive *d, unsigned tag);
 uint32_t drive_block_size(const struct drive *d); /* of the medium in it, bytes */
-/* The direction in which command @tag moves data now: into guest memory, which then has to be writable. */
+/*
+ * The direction in which command @tag moves data now: into guest memory, which then has to be
+ * writable.
+ */
 bool drive_to_guest(const struct drive *d, unsigned tag);
 /* SET FEATURES 03h. False: there is no such mode. */
 bool drive_set_transfer_mode(struct drive *d, uint8_t mode);
 
 /* ---- of atapi.c, for storage.c ---- */
 
-/* The button of the tray: opens it. False, and a media event for the guest, when it is locked and not @force. */
+/*
+ * The button of the tray: opens it. False, and a media event for the guest, when it is locked and
+ * not @force.
+ */
 bool cdrom_button(struct drive *d, bool force);
 /* A medium was put in and the tray closed. */
 void cdrom_inserted(struct drive *d);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Serial ATA controller of the I/O controller hub 9 in AHCI mode (Intel order number 316972, chapter 15): six ports, the generic host
- * control registers (AHCI 1.3.1, section 3.1), one interrupt as INTx or MSI. Not modelled: port multipliers, enclosure
- * management, command completion coalescing, power states of the link, staggered spin-up.
+ * Serial ATA controller of the I/O controller hub 9 in AHCI mode (Intel order number 316972,
+ * chapter 15): six ports, the generic host control registers (AHCI 1.3.1, section 3.1), one
+ * interrupt as INTx or MSI. Not modelled: port multipliers, enclosure management, command
+ * completion coalescing, power states of the link, staggered spin-up.
  */
 #include "devmodel/storage/ahci.h"
 

@@ -6,7 +6,7 @@
 #include <errno.h>
 
 #define NO_DEVICE \
-	0x7f /* DD7 is pulled down, so that nobody is never busy (ATA/ATAPI-7 volume 2, section 5.2.1) */
+	0x7f /* DD7 is pulled down: nobody is never busy (ATA/ATAPI-7 volume 2, section 5.2.1) */
 
 /* Command block registers. */
 enum { REG_DATA, REG_FEATURE, REG_COUNT, REG_LBA, REG_DEVICE = 6, REG_COMMAND = 7 };
@@ -241,7 +241,10 @@ static uint8_t status(struct ide_channel *ch)
 	return unit(ch, !ch->hw->unit) ? 0 : NO_DEVICE;
 }
 
-/* Device 0 answers for a device 1 that is not there (ATA/ATAPI-7 section 9.16), but its status is 0. */
+/*
+ * Device 0 answers for a device 1 that is not there (ATA/ATAPI-7 section 9.16), but its status is
+ * 0.
+ */
 static uint8_t read_register(struct ide_channel *ch, unsigned reg)
 {
 	const struct drive *d = selected(ch) ? selected(ch) : unit(ch, !ch->hw->unit);
@@ -421,9 +424,10 @@ bool ide_can_map(const struct ide_channel *ch)
 }
 
 /*
- * The direction is that of the drive's command, whatever the bus master was told. A table that is too short stops the bus
- * master, and the drive waits with its transfer until the driver loses patience; a region outside of memory is an
- * error that the controller reports (82371SB section 2.7.2).
+ * The direction is that of the drive's command, whatever the bus master was told. A table that is
+ * too short stops the bus master, and the drive waits with its transfer until the driver loses
+ * patience; a region outside of memory is an error that the controller reports (82371SB section
+ * 2.7.2).
  */
 int ide_map(struct ide_channel *ch, struct drive *d, uint64_t off, uint32_t n, struct iovec *segs,
 	unsigned room, struct giov *ret)
@@ -472,7 +476,10 @@ void ide_moved(struct ide_channel *ch, struct drive *d, uint64_t off, uint32_t n
 		return;
 	w.off = off - ch->hw->bm_base;
 	w.end = w.off + n;
-	/* The guest may have changed its table: what cannot be read now was not written to through it either. */
+	/*
+	 * The guest may have changed its table: what cannot be read now was not written to through
+	 * it either.
+	 */
 	(void)walk_table(&w);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * ide.h - one IDE channel: the command block and control registers of two drives, and its bus master (Programming
- * Interface for Bus Master IDE Controller, revision 1.0; 82371SB section 2.7).
+ * ide.h - one IDE channel: the command block and control registers of two drives, and its bus
+ * master (Programming Interface for Bus Master IDE Controller, revision 1.0; 82371SB section 2.7).
  */
 #ifndef DEVMODEL_STORAGE_IDE_H
 #define DEVMODEL_STORAGE_IDE_H
@@ -33,7 +33,10 @@ struct ide_channel {
 
 extern const struct state_field ide_channel_fields[];
 
-/* Command block at @offset 0..7, @size 1, 2 or 4; alternate status and device control. Lock held, as for all of it. */
+/*
+ * Command block at @offset 0..7, @size 1, 2 or 4; alternate status and device control. Lock held,
+ * as for all of it.
+ */
 uint32_t ide_read(struct ide_channel *ch, unsigned offset, unsigned size);
 void ide_write(struct ide_channel *ch, unsigned offset, unsigned size, uint32_t value);
 uint8_t ide_read_control(struct ide_channel *ch);

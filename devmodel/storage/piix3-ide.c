@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * IDE function of 82371SB (PIIX3, Intel order number 290550, section 2.6) and 82371AB (PIIX4, order number 290562, chapter 6): two
- * channels at the legacy ports, with IRQ 14 and 15, each decoded while bit 15 of its timing register is set. Timings are
- * held, and have no effect.
+ * IDE function of 82371SB (PIIX3, Intel order number 290550, section 2.6) and 82371AB (PIIX4, order
+ * number 290562, chapter 6): two channels at the legacy ports, with IRQ 14 and 15, each decoded
+ * while bit 15 of its timing register is set. Timings are held, and have no effect.
  */
 #include "devmodel/storage/ide.h"
 

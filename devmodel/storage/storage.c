@@ -60,7 +60,10 @@ static void work_locked(struct storage *s)
 	} while (s->again);
 }
 
-/* Queues into which requests were put, so that the kernel is entered once for each, and without the lock. */
+/*
+ * Queues into which requests were put, so that the kernel is entered once for each, and without the
+ * lock.
+ */
 static unsigned take_commits(struct storage *s, struct blk_queue *queues[STORAGE_BAYS])
 {
 	unsigned n = 0;

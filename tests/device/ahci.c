@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * AHCI as drivers use it: SeaBIOS polling one command at a time, Linux and Windows' storahci with a queue of 32; errors and
- * their recovery, hot-plug, resets, state.
+ * AHCI as drivers use it: SeaBIOS polling one command at a time, Linux and Windows' storahci with a
+ * queue of 32; errors and their recovery, hot-plug, resets, state.
  */
 #include <errno.h>
 #include <string.h>
@@ -329,7 +329,9 @@ static void test_dma(void)
 	ahci_free(&t);
 }
 
-/* Several slots with commands that are not queued: one after the other, one interrupt each at most. */
+/*
+ * Several slots with commands that are not queued: one after the other, one interrupt each at most.
+ */
 static void test_slots_in_turn(void)
 {
 	struct ahci t = ahci_new();
@@ -404,7 +406,10 @@ static void test_ncq_then_flush(void)
 	ahci_free(&t);
 }
 
-/* Serial ATA 3.0 section 13.6.4: one fails, all are dropped, the log tells which; then they are tried again. */
+/*
+ * Serial ATA 3.0 section 13.6.4: one fails, all are dropped, the log tells which; then they are
+ * tried again.
+ */
 static void test_ncq_error(void)
 {
 	struct ahci t = ahci_new();

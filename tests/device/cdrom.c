@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A CD-ROM drive as slave of an IDE channel: packets by PIO in blocks as Linux, SeaBIOS and Windows ask for them, by DMA, sense data,
- * tables of contents, and media that come, go and are locked while they are read.
+ * A CD-ROM drive as slave of an IDE channel: packets by PIO in blocks as Linux, SeaBIOS and Windows
+ * ask for them, by DMA, sense data, tables of contents, and media that come, go and are locked
+ * while they are read.
  */
 #include <errno.h>
 #include <string.h>
@@ -107,7 +108,10 @@ static void send_packet(struct cd *t, const uint8_t cdb[12], uint16_t limit, boo
 		rig_write(t->r, BUS_PIO, CMD, 2, cdb[i] | cdb[i + 1] << 8);
 }
 
-/* Takes blocks until the status phase; each has an interrupt, a reason and a length within the limit. */
+/*
+ * Takes blocks until the status phase; each has an interrupt, a reason and a length within the
+ * limit.
+ */
 static uint8_t take_blocks(struct cd *t, uint16_t limit)
 {
 	t->replied = 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * IDE as drivers use it: SeaBIOS and Windows' atapi by PIO, Linux's ata_piix by bus master DMA; with disks that fail, hold and park,
- * resets in the middle of a transfer, and state saved there.
+ * IDE as drivers use it: SeaBIOS and Windows' atapi by PIO, Linux's ata_piix by bus master DMA;
+ * with disks that fail, hold and park, resets in the middle of a transfer, and state saved there.
  */
 #include <errno.h>
 #include <string.h>
@@ -162,7 +162,9 @@ static void write_block(struct ide *t, const uint8_t *buf, size_t n)
 	}
 }
 
-/* Reads @n blocks of @block bytes; an interrupt announces each. Returns the status after the last. */
+/*
+ * Reads @n blocks of @block bytes; an interrupt announces each. Returns the status after the last.
+ */
 static uint8_t pio_in(struct ide *t, struct request q, uint8_t *buf, size_t block, unsigned n)
 {
 	issue(t, q);
@@ -534,7 +536,10 @@ static void test_dma_tables(void)
 	ide_free(&t);
 }
 
-/* What the disk reads is not written to read-only memory, even if the bus master was told the other direction. */
+/*
+ * What the disk reads is not written to read-only memory, even if the bus master was told the other
+ * direction.
+ */
 static void test_dma_to_rom(void)
 {
 	struct ide t = ide_new();
@@ -565,7 +570,10 @@ static void test_dma_to_rom(void)
 	gmem_block_unref(block);
 }
 
-/* More pieces than one request has: several requests, one interrupt; a table without end stops at its boundary. */
+/*
+ * More pieces than one request has: several requests, one interrupt; a table without end stops at
+ * its boundary.
+ */
 static void test_dma_hostile(void)
 {
 	struct ide t = ide_new();
@@ -637,7 +645,10 @@ static void test_readonly(void)
 	ide_free(&t);
 }
 
-/* Parked by the policy "stop": the state is saved with it, and both ways of going on end in the guest's data. */
+/*
+ * Parked by the policy "stop": the state is saved with it, and both ways of going on end in the
+ * guest's data.
+ */
 static void test_parked(void)
 {
 	struct ide t = ide_new();
@@ -670,7 +681,10 @@ static void test_parked(void)
 
 /* ---- tests: reset ---- */
 
-/* Busy until what is under way has come back: it writes into memory that the driver takes for its own again. */
+/*
+ * Busy until what is under way has come back: it writes into memory that the driver takes for its
+ * own again.
+ */
 static void test_reset_in_flight(void)
 {
 	struct ide t = ide_new();
@@ -699,7 +713,10 @@ static void test_reset_in_flight(void)
 	ide_free(&t);
 }
 
-/* A machine's reset with a parked request: the drive is usable at once, the old request ends unseen. */
+/*
+ * A machine's reset with a parked request: the drive is usable at once, the old request ends
+ * unseen.
+ */
 static void test_machine_reset_parked(void)
 {
 	struct ide t = ide_new();

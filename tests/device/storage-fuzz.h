@@ -2,9 +2,10 @@
 /*
  * storage-fuzz.h - a disk controller between a guest and a host that are both out of their minds.
  *
- * Input: steps of 8 bytes, little-endian: kind, what, offset (16 bits), value (32 bits). Of each two kinds one is an access, made by
- * the target; the others write to the guest's memory, where lists and tables lie, turn the loop, hold, complete, fail and park the disks'
- * requests, move media and drives, save and load, reset.
+ * Input: steps of 8 bytes, little-endian: kind, what, offset (16 bits), value (32 bits). Of each
+ * two kinds one is an access, made by the target; the others write to the guest's memory, where
+ * lists and tables lie, turn the loop, hold, complete, fail and park the disks' requests, move
+ * media and drives, save and load, reset.
  */
 #ifndef TESTS_DEVICE_STORAGE_FUZZ_H
 #define TESTS_DEVICE_STORAGE_FUZZ_H

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* storage-rig.h - what tests of IDE and AHCI share: disks with a pattern, guest memory, state that goes to and fro. */
+/*
+ * storage-rig.h - what tests of IDE and AHCI share: disks with a pattern, guest memory, state that
+ * goes to and fro.
+ */
 #ifndef TESTS_DEVICE_STORAGE_RIG_H
 #define TESTS_DEVICE_STORAGE_RIG_H
 

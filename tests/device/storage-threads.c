@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Requests on a thread of their own, as in a VM: the test is the guest's CPU and the main loop; between its commands come resets of
- * the link, drives that are pulled, state that is saved and loaded.
+ * Requests on a thread of their own, as in a VM: the test is the guest's CPU and the main loop;
+ * between its commands come resets of the link, drives that are pulled, state that is saved and
+ * loaded.
  */
 #include <string.h>
 
