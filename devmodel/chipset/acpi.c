@@ -104,7 +104,8 @@ void acpi_pm_tick(struct acpi_pm *pm)
 void acpi_pm_set_sci(struct acpi_pm *pm, struct irq sci)
 {
 	lock(pm);
-	irq_set(&pm->sci, false);
+	if (sci.sink != pm->sci.sink || sci.n != pm->sci.n)
+		irq_set(&pm->sci, false);
 	pm->sci = sci;
 	drive_sci(pm);
 	unlock(pm);

@@ -180,20 +180,21 @@ struct pci_dev {
 	struct pci_hw pci_hw;          /* [s] lock */
 	uint8_t wmask[PCI_CFG_SIZE];   /* [c] writable by the guest */
 	uint8_t w1c[PCI_CFG_SIZE];     /* [c] write one to clear */
-	uint8_t initial
-		[PCI_CFG_SIZE]; /* [c] cfg as the first reset found it; resets go back to it */
-	bool complete;          /* [c] initial was taken */
+	uint8_t initial[PCI_CFG_SIZE]; /* [c] cfg as the first reset found it */
+	bool complete;                 /* [c] initial was taken */
 	struct pci_bar bars[PCI_BARS + 1];
 	struct gmem_block *rom; /* [c] NULL: none */
 	struct region rom_region;
 	uint8_t next_cap;                    /* first free byte for capabilities */
 	uint8_t last_cap;                    /* 0: none */
 	uint16_t next_ext_cap, last_ext_cap; /* likewise, extended ones; 0: none */
-	uint8_t exp_cap;                     /* [c] PCI Express capability, 0: none */
-	bool exp_slot, exp_hotplug;          /* [c] a port with a slot */
-	bool exp_was_on,
-		exp_released;      /* since it was plugged: it had power; the guest has let it go */
-	struct pci_bus *secondary; /* [c] a bridge's other side */
+
+	/* Bridges, PCI Express, ports. */
+	struct pci_bus *secondary;  /* [c] a bridge's other side; NULL: no bridge */
+	uint8_t exp_cap;            /* [c] PCI Express capability, 0: none */
+	bool exp_slot, exp_hotplug; /* [c] a port with a slot */
+	bool exp_was_on;            /* lock: what is in the slot has had power */
+	bool exp_released;          /* lock: the guest has let it go */
 
 	/*
 	 * Vectors; nvectors 0: none. A function may have both kinds; the guest enables one at a
@@ -228,8 +229,8 @@ extern const struct state_desc pci_state;
 
 enum pci_bus_kind {
 	PCI_BUS_CONVENTIONAL,
-	PCI_BUS_ROOT_COMPLEX, /* root bus of PCI Express: functions on it are integrated endpoints and ports */
-	PCI_BUS_LINK, /* behind a port: one device, 0 */
+	PCI_BUS_ROOT_COMPLEX, /* root bus of PCI Express: integrated endpoints and ports */
+	PCI_BUS_LINK,         /* behind a port: one device, 0 */
 };
 
 /*
