@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "devmodel/platform/hpet.h"
+#include "devmodel/platform/i8257.h"
 #include "devmodel/platform/pflash.h"
 #include "devmodel/platform/platform.h"
 
@@ -7,6 +8,7 @@ const struct dev_ops *const platform_devices[] = {
 	&fw_cfg_ops,
 	&rtc_ops,
 	&hpet_ops,
+	&i8257_ops,
 	&port92_ops,
 	&isa_debugcon_ops,
 	&isa_debug_exit_ops,

@@ -16,6 +16,7 @@
 #include "devmodel/net/net-devices.h"
 #include "devmodel/platform/platform.h"
 #include "devmodel/serial/serial.h"
+#include "devmodel/storage/fdc.h"
 #include "devmodel/storage/storage.h"
 #include "devmodel/usb/usb-devices.h"
 #include "tests/device/rig.h"
@@ -128,12 +129,28 @@ static void done_usb(void *prepared)
 	fake_blk_free(prepared);
 }
 
+static void *insert_floppy(struct rig *r, struct dev *d)
+{
+	struct fake_blk *floppy = fake_blk_new(r->loop, 80 * 2 * 18 * 512);
+	g_autoptr(GError) error = NULL;
+
+	fdc_attach(d, 0, FDC_1440, &floppy->blk, &error);
+	g_assert_no_error(error);
+	return floppy;
+}
+
+static void free_floppy(void *floppy)
+{
+	fake_blk_free(floppy);
+}
+
 static const struct folder folders[] = {
 	{"tests", probe_devices},
 	{"chipset", chipset_devices, prepare_chipset},
 	{"platform", platform_devices},
 	{"serial", serial_devices},
 	{"storage", storage_devices, .populate = plug_drives, .done = free_drives},
+	{"floppy", fdc_devices, .populate = insert_floppy, .done = free_floppy},
 	{"input", input_devices},
 	{"display", display_devices},
 	{"net", net_devices, plug_network, unplug_network},

@@ -16,6 +16,7 @@
 #include "devmodel/net/net-devices.h"
 #include "devmodel/platform/platform.h"
 #include "devmodel/serial/serial.h"
+#include "devmodel/storage/fdc.h"
 #include "devmodel/storage/storage.h"
 #include "devmodel/usb/usb-devices.h"
 #include "virtio-backends/devices/devices.h"
@@ -30,6 +31,7 @@ static const struct {
 	{"Input", input_devices},
 	{"Display", display_devices},
 	{"Storage", storage_devices},
+	{"Floppy disk controller", fdc_devices},
 	{"Network", net_devices},
 	{"USB", usb_devices},
 	{"Virtio", virtio_devices},
