@@ -4,6 +4,7 @@
 
 #include "devmodel/input/input.h"
 #include "devmodel/platform/hpet.h"
+#include "devmodel/platform/i8257.h"
 #include "devmodel/platform/platform.h"
 #include "devmodel/serial/serial.h"
 #include "vmmd/machine/machine-internal.h"
@@ -85,6 +86,7 @@ bool machine_build_board(struct machine *m, GError **error)
 	} fixed[] = {
 		{&fw_cfg_ops, &m->fw_cfg},
 		{&rtc_ops, &m->rtc},
+		{&i8257_ops, &m->dma},
 		{&port92_ops, NULL},
 	};
 

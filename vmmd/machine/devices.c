@@ -41,6 +41,32 @@ struct dev *machine_new_virtio(
 	return d;
 }
 
+static bool is_pci(const struct dev_ops *ops)
+{
+	for (const struct dev_part *p = ops->state; p && p->desc; p++) {
+		if (p->desc == &pci_state)
+			return true;
+	}
+	return false;
+}
+
+static bool is_virtio(const struct dev_ops *ops)
+{
+	for (size_t i = 0; virtio_devices[i]; i++) {
+		if (virtio_devices[i] == ops)
+			return true;
+	}
+	return false;
+}
+
+struct dev *machine_new_dev(
+	struct machine *m, const struct dev_ops *ops, const char *id, struct machine_place place)
+{
+	return is_virtio(ops) ? machine_new_virtio(m, ops, id, place)
+	       : is_pci(ops)  ? machine_new_pci(m, ops, id, place)
+			      : dev_new(m->bus, ops, id);
+}
+
 struct dev *machine_add_function(struct machine *m, const struct dev_ops *ops, unsigned slot,
 	unsigned function, GError **error)
 {
@@ -171,24 +197,6 @@ static bool set_properties(struct dev *d, char **props, GError **error)
 	return true;
 }
 
-static bool is_pci(const struct dev_ops *ops)
-{
-	for (const struct dev_part *p = ops->state; p && p->desc; p++) {
-		if (p->desc == &pci_state)
-			return true;
-	}
-	return false;
-}
-
-static bool is_virtio(const struct dev_ops *ops)
-{
-	for (size_t i = 0; virtio_devices[i]; i++) {
-		if (virtio_devices[i] == ops)
-			return true;
-	}
-	return false;
-}
-
 /* What a VM may have once and by its own key of the spec only. */
 static bool is_builtin(struct machine *m, const struct dev_ops *ops)
 {
@@ -214,9 +222,7 @@ static bool add_other(struct machine *m, size_t i, GError **error)
 		if (!c)
 			return false;
 	}
-	d = is_virtio(ops) ? machine_new_virtio(m, ops, s->id, PLACE_OF(s))
-	    : is_pci(ops)  ? machine_new_pci(m, ops, s->id, PLACE_OF(s))
-			   : dev_new(m->bus, ops, s->id);
+	d = machine_new_dev(m, ops, s->id, PLACE_OF(s));
 	if (!set_properties(d, s->props, error)) {
 		dev_free(d);
 		return false;

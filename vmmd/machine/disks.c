@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Disks: what holds their bytes, and the device by which the guest sees them. */
+#include "devmodel/storage/fdc.h"
 #include "devmodel/storage/storage.h"
 #include "devmodel/usb/usb-devices.h"
 #include "virtio-backends/block/drivers.h"
@@ -93,6 +94,12 @@ static bool attach_usb(
 	       usb_plug(controller_of(m, s), d, s->unit, error);
 }
 
+static bool attach_floppy(
+	struct machine *m, const struct spec_disk *s, struct blk *blk, GError **error)
+{
+	return fdc_attach(controller_of(m, s), s->unit, FDC_AUTO, blk, error);
+}
+
 /* How a disk is connected to each bus. */
 static bool (*const attach[])(
 	struct machine *m, const struct spec_disk *s, struct blk *blk, GError **error) = {
@@ -100,7 +107,7 @@ static bool (*const attach[])(
 	[SPEC_DISK_IDE] = attach_drive,
 	[SPEC_DISK_SATA] = attach_drive,
 	[SPEC_DISK_USB] = attach_usb,
-	[SPEC_DISK_FDC] = NULL,
+	[SPEC_DISK_FDC] = attach_floppy,
 };
 
 bool machine_add_disk(struct machine *m, size_t i, GError **error)

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "devmodel/platform/platform.h"
+#include "devmodel/storage/fdc.h"
 #include "vmmd/machine/acpi.h"
 #include "vmmd/machine/boot.h"
 #include "vmmd/machine/machine-internal.h"
@@ -183,6 +184,29 @@ bool machine_fill_fw_cfg(struct machine *m, GError **error)
 
 /* ---- CMOS ---- */
 
+struct dev *machine_fdc(const struct machine *m)
+{
+	for (size_t i = 0; i < m->spec->n_controllers; i++) {
+		if (m->spec->controllers[i]->type == SPEC_CONTROLLER_FDC)
+			return bus_find_dev(m->bus, m->spec->controllers[i]->id);
+	}
+	return NULL;
+}
+
+/* Types of floppy drives; the equipment byte: how many there are, coprocessor, PS/2 mouse. */
+static void fill_equipment(struct machine *m)
+{
+	struct dev *fdc = machine_fdc(m);
+	enum fdc_type first = fdc ? fdc_status(fdc, 0, NULL) : FDC_NONE,
+		      second = fdc ? fdc_status(fdc, 1, NULL) : FDC_NONE;
+	uint8_t equipment = 0x06;
+
+	if (first)
+		equipment |= second ? 0x41 : 0x01;
+	rtc_set_cmos(m->rtc, 0x10, (uint8_t)(first << 4 | second));
+	rtc_set_cmos(m->rtc, 0x14, equipment);
+}
+
 /* Battery-backed memory, for firmware that asks it: sizes in KiB and in units of 64 KiB, drives, last processor. */
 void machine_fill_cmos(struct machine *m)
 {
@@ -205,6 +229,7 @@ void machine_fill_cmos(struct machine *m)
 	};
 
 	machine_cmos_boot_order(m);
+	fill_equipment(m);
 	for (size_t i = 0; i < ARRAY_SIZE(entries); i++) {
 		for (unsigned b = 0; b < entries[i].bytes; b++)
 			rtc_set_cmos(m->rtc, entries[i].index + b,

@@ -103,6 +103,10 @@ struct dev *machine_new_pci(
 struct dev *machine_new_virtio(
 	struct machine *m, const struct dev_ops *ops, const char *id, struct machine_place place);
 
+/* A device of any kind: the place is for functions only. */
+struct dev *machine_new_dev(
+	struct machine *m, const struct dev_ops *ops, const char *id, struct machine_place place);
+
 /* One of the chipset's functions at its fixed place, realized; on failure NULL. */
 struct dev *machine_add_function(struct machine *m, const struct dev_ops *ops, unsigned slot,
 	unsigned function, GError **error);
@@ -123,6 +127,7 @@ bool machine_fill_fw_cfg(struct machine *m, GError **error);
 /* What it is told again with each reset: tables, boot order; battery-backed memory. */
 bool machine_fill_tables(struct machine *m, GError **error);
 void machine_fill_cmos(struct machine *m);
+struct dev *machine_fdc(const struct machine *m); /* the floppy controller, or NULL */
 int machine_add_boot_order(struct machine *m);
 void machine_cmos_boot_order(struct machine *m);
 #define MACHINE_ROM_FILE   "genroms/rom%zu"

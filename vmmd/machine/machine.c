@@ -15,6 +15,7 @@
 #include "devmodel/net/net-devices.h"
 #include "devmodel/platform/platform.h"
 #include "devmodel/serial/serial.h"
+#include "devmodel/storage/fdc.h"
 #include "devmodel/storage/storage.h"
 #include "devmodel/usb/usb-devices.h"
 #include "virtio-backends/devices/devices.h"
@@ -24,8 +25,8 @@
 #include "vmmd/qtest/qtest.h"
 
 const struct dev_ops *const *const machine_device_tables[] = {chipset_devices, platform_devices,
-	serial_devices, storage_devices, net_devices, audio_devices, display_devices, input_devices,
-	usb_devices, virtio_devices, NULL};
+	serial_devices, storage_devices, fdc_devices, net_devices, audio_devices, display_devices,
+	input_devices, usb_devices, virtio_devices, NULL};
 
 const struct dev_ops *machine_find_device(const char *name)
 {

@@ -51,7 +51,7 @@ struct machine {
 	struct clocks *clocks;
 	struct bus *bus;
 	struct pci_bus *pci;
-	struct dev *host, *isa, *pm, *fw_cfg, *rtc,
+	struct dev *host, *isa, *pm, *fw_cfg, *rtc, *dma,
 		*i8042; /* host and ISA bridge, ACPI registers */
 	struct loop_call pit_call;
 	bool hpet_legacy; /* atomic: the HPET takes the place of PIT and RTC */

@@ -89,7 +89,7 @@ struct acpi_tables *machine_acpi(const struct machine *m)
 		.cpus = m->cpus,
 		.com_ports = machine_com_ports(m),
 		.pvpanic = bus_find_dev(m->bus, "pvpanic") != NULL,
-		.fdc = bus_find_dev(m->bus, "fdc") != NULL,
+		.fdc = machine_fdc(m) != NULL,
 		.pci_window_first = machine_pci_window(m),
 		.ecam = m->type->ecam ? m->type->ecam(m) : 0,
 		.ecam_buses = m->type->ecam ? ECAM_BUSES : 0,
