@@ -71,7 +71,7 @@ static void due(struct e1000_core *c, enum e1000_timer t)
 		e1000_cause(c, c->hw.tx_delayed);
 		c->hw.tx_delayed = 0;
 		break;
-	case E1000_T_LINK: e1000_link_timer(c); break;
+	case E1000_T_LINK: e1000_link_update(c); break;
 	default: e1000_irq_update(c); break; /* an interval has passed */
 	}
 }

@@ -102,11 +102,6 @@ void e1000_link_update(struct e1000_core *c)
 	nic_kick(&c->nic);
 }
 
-void e1000_link_timer(struct e1000_core *c)
-{
-	e1000_link_update(c);
-}
-
 /* ---- MDI ---- */
 
 void e1000_phy_reset(struct e1000_core *c)
