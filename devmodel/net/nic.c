@@ -231,6 +231,8 @@ static bool transmit(struct nic *n)
 
 static void rx_enable(struct nic *n, bool on)
 {
+	if (n->rx_on == on)
+		return;
 	n->rx_on = on;
 	net_rx_enable(n->queue, on);
 }
@@ -331,8 +333,7 @@ void nic_quiesce(struct nic *n)
 	if (packet_holds(n))
 		n->hw.tx_sent = n->sent;
 	n->has_packet = false;
-	if (n->rx_on)
-		rx_enable(n, false);
+	rx_enable(n, false);
 }
 
 void nic_resume(struct nic *n)
