@@ -143,7 +143,8 @@ static void update_irq(struct hda *h)
 	if (level && status & enabled & ~h->hw.raised && pci_msi_enabled(&h->pci))
 		pci_irq_set(&h->pci, false);
 	h->hw.raised = level ? status & enabled : 0;
-	pci_irq_set(&h->pci, level);
+	if (level != h->pci.pci_hw.intx)
+		pci_irq_set(&h->pci, level);
 }
 
 /* ---- commands ---- */

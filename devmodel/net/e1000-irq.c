@@ -147,7 +147,8 @@ static void deassert_irq(struct e1000_core *c)
 {
 	c->hw.throttled = false;
 	c->hw.asserted = false;
-	pci_irq_set(&c->pci, false);
+	if (c->pci.pci_hw.intx)
+		pci_irq_set(&c->pci, false);
 }
 
 void e1000_irq_update(struct e1000_core *c)

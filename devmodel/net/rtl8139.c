@@ -79,7 +79,10 @@ static bool locked(const struct rtl8139 *s, unsigned i)
 
 static void update_irq(struct rtl8139 *s)
 {
-	pci_irq_set(&s->pci, rtl_get16(s, R_ISR) & rtl_get16(s, R_IMR));
+	bool level = rtl_get16(s, R_ISR) & rtl_get16(s, R_IMR);
+
+	if (level != s->pci.pci_hw.intx)
+		pci_irq_set(&s->pci, level);
 }
 
 void rtl8139_cause(struct rtl8139 *s, uint16_t causes)
