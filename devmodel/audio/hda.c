@@ -366,12 +366,6 @@ static void reset(struct dev *d, enum reset_kind kind)
 	update_irq(h);
 }
 
-static void pre_save(struct dev *d)
-{
-	refresh(container_of(to_pci_dev(d), struct hda, pci));
-	pci_dev_pre_save(d);
-}
-
 static int post_load(struct dev *d)
 {
 	struct hda *h = container_of(to_pci_dev(d), struct hda, pci);
@@ -450,7 +444,7 @@ const struct dev_ops ich9_intel_hda_ops = {
 	.realize = realize,
 	.reset = reset,
 	.unrealize = unrealize,
-	.pre_save = pre_save,
+	.pre_save = pci_dev_pre_save,
 	.post_load = post_load,
 	.state = parts,
 };
