@@ -143,7 +143,8 @@ static void update_irq(struct hda *h)
 	if (level && status & enabled & ~h->hw.raised && pci_msi_enabled(&h->pci))
 		pci_irq_set(&h->pci, false);
 	h->hw.raised = level ? status & enabled : 0;
-	pci_irq_set(&h->pci, level);
+	if (level != h->pci.pci_hw.intx)
+		pci_irq_set(&h->pci, level);
 }
 
 /* ---- commands ---- */
@@ -365,12 +366,6 @@ static void reset(struct dev *d, enum reset_kind kind)
 	update_irq(h);
 }
 
-static void pre_save(struct dev *d)
-{
-	refresh(container_of(to_pci_dev(d), struct hda, pci));
-	pci_dev_pre_save(d);
-}
-
 static int post_load(struct dev *d)
 {
 	struct hda *h = container_of(to_pci_dev(d), struct hda, pci);
@@ -449,7 +444,7 @@ const struct dev_ops ich9_intel_hda_ops = {
 	.realize = realize,
 	.reset = reset,
 	.unrealize = unrealize,
-	.pre_save = pre_save,
+	.pre_save = pci_dev_pre_save,
 	.post_load = post_load,
 	.state = parts,
 };

@@ -32,8 +32,6 @@ enum effect {
 	RCTL,
 	RDTR,
 	TIDV,
-	RX_TAIL,
-	TX_TAIL,
 	KICK, /* frames may pass that did not before */
 	SWSM,
 	SYSTIML,
@@ -52,29 +50,23 @@ struct reg {
 	uint32_t reset;
 };
 
-#define REG(o, f, w, e, r)                                        \
-	{                                                         \
-		o, 1, offsetof(struct e1000_hw, f), e, BOTH, w, r \
+/* (offset, member, writable bits, effect, value after reset); NEW ones are the 82574's. */
+#define ROW(o, n, f, w, e, x, r)                               \
+	{                                                      \
+		o, n, offsetof(struct e1000_hw, f), e, x, w, r \
 	}
-#define NEW(o, f, w, e, r)                                              \
-	{                                                               \
-		o, 1, offsetof(struct e1000_hw, f), e, ONLY_82574, w, r \
-	}
-#define ARRAY(o, f, w, e, x)                                                                   \
-	{                                                                                      \
-		o, ST_SIZEOF(struct e1000_hw, f) / 4, offsetof(struct e1000_hw, f), e, x, w, 0 \
-	}
+#define REG(o, f, w, e, r)   ROW(o, 1, f, w, e, BOTH, r)
+#define NEW(o, f, w, e, r)   ROW(o, 1, f, w, e, ONLY_82574, r)
+#define ARRAY(o, f, w, e, x) ROW(o, ST_SIZEOF(struct e1000_hw, f) / 4, f, w, e, x, 0)
 
-/* The registers of one ring, as they are laid out for receive and transmit. */
-#define RING(o, f, x, tail_effect)                                                                 \
-	{o, 1, offsetof(struct e1000_hw, f.bal), PLAIN, x, 0xfffffff0u, 0},                        \
-		{o + 4, 1, offsetof(struct e1000_hw, f.bah), PLAIN, x, UINT32_MAX, 0},             \
-		{o + 8, 1, offsetof(struct e1000_hw, f.len), PLAIN, x, RING_LEN, 0},               \
-		{o + 0x10, 1, offsetof(struct e1000_hw, f.head), PLAIN, x, 0xffff, 0},             \
-		{o + 0x18, 1, offsetof(struct e1000_hw, f.tail), tail_effect, x, 0xffff, 0},       \
-	{                                                                                          \
-		o + 0x28, 1, offsetof(struct e1000_hw, f.dctl), PLAIN, x, 0xffffffffu, 0x01000000u \
-	}
+/* The registers of one ring, laid out alike for receive and transmit. */
+#define RING(o, f, x)                                             \
+	ROW(o, 1, f.bal, 0xfffffff0u, PLAIN, x, 0),               \
+		ROW(o + 0x04, 1, f.bah, UINT32_MAX, PLAIN, x, 0), \
+		ROW(o + 0x08, 1, f.len, RING_LEN, PLAIN, x, 0),   \
+		ROW(o + 0x10, 1, f.head, 0xffff, PLAIN, x, 0),    \
+		ROW(o + 0x18, 1, f.tail, 0xffff, KICK, x, 0),     \
+		ROW(o + 0x28, 1, f.dctl, UINT32_MAX, PLAIN, x, 0x01000000u)
 
 static const struct reg regs[] = {
 	/* general */
@@ -97,7 +89,7 @@ static const struct reg regs[] = {
 	NEW(0x1010, eemngctl, 0, PLAIN, 0x00040000u), /* configuration was loaded */
 	NEW(0x102c, eewr, UINT32_MAX, EEWR, 0),
 	NEW(0x103c, flop, UINT32_MAX, PLAIN, 0),
-	NEW(0x0f00, extcnf, 0xffffffffu, PLAIN, 0),
+	NEW(0x0f00, extcnf, UINT32_MAX, PLAIN, 0),
 	NEW(0x0f10, phy_ctrl, UINT32_MAX, PLAIN, 0),
 
 	/* interrupts */
@@ -116,9 +108,9 @@ static const struct reg regs[] = {
 	REG(0x2160, fcrtl, UINT32_MAX, PLAIN, 0),
 	REG(0x2168, fcrth, UINT32_MAX, PLAIN, 0),
 	NEW(0x2170, psrctl, UINT32_MAX, PLAIN, 0x00040402u),
-	RING(0x2800, rx[0], BOTH, RX_TAIL),
-	RING(0x2900, rx[1], ONLY_82574, RX_TAIL),
-	REG(0x2820, rdtr, RDTR_FPD | 0xffff, RDTR, 0),
+	RING(0x2800, rx[0], BOTH),
+	RING(0x2900, rx[1], ONLY_82574),
+	REG(0x2820, rdtr, 0xffff, RDTR, 0),
 	REG(0x282c, radv, 0xffff, PLAIN, 0),
 	REG(0x2c00, rsrpd, 0xfff, PLAIN, 0),
 	REG(0x5000, rxcsum, 0x3fff, PLAIN, 0),
@@ -134,9 +126,9 @@ static const struct reg regs[] = {
 	REG(0x0400, tctl, UINT32_MAX, KICK, 0),
 	REG(0x0410, tipg, UINT32_MAX, PLAIN, 0x00602008u),
 	REG(0x0458, ait, 0xffff, PLAIN, 0),
-	RING(0x3800, tx[0], BOTH, TX_TAIL),
-	RING(0x3900, tx[1], ONLY_82574, TX_TAIL),
-	REG(0x3820, tidv, TIDV_FPD | 0xffff, TIDV, 0),
+	RING(0x3800, tx[0], BOTH),
+	RING(0x3900, tx[1], ONLY_82574),
+	REG(0x3820, tidv, 0xffff, TIDV, 0),
 	REG(0x382c, tadv, 0xffff, PLAIN, 0),
 	NEW(0x3840, tarc[0], UINT32_MAX, PLAIN, 0x403u),
 	NEW(0x3940, tarc[1], UINT32_MAX, PLAIN, 0x403u),
@@ -343,8 +335,6 @@ static void after_write(struct e1000_core *c, const struct reg *r, uint32_t valu
 		if (value & TIDV_FPD)
 			e1000_flush_tx(c);
 		break;
-	case RX_TAIL:
-	case TX_TAIL:
 	case KICK: nic_kick(&c->nic); break;
 	default: break;
 	}

@@ -71,7 +71,7 @@ static void due(struct e1000_core *c, enum e1000_timer t)
 		e1000_cause(c, c->hw.tx_delayed);
 		c->hw.tx_delayed = 0;
 		break;
-	case E1000_T_LINK: e1000_link_timer(c); break;
+	case E1000_T_LINK: e1000_link_update(c); break;
 	default: e1000_irq_update(c); break; /* an interval has passed */
 	}
 }
@@ -147,7 +147,8 @@ static void deassert_irq(struct e1000_core *c)
 {
 	c->hw.throttled = false;
 	c->hw.asserted = false;
-	pci_irq_set(&c->pci, false);
+	if (c->pci.pci_hw.intx)
+		pci_irq_set(&c->pci, false);
 }
 
 void e1000_irq_update(struct e1000_core *c)

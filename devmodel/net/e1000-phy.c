@@ -76,7 +76,7 @@ static bool negotiating(const struct e1000_core *c)
 
 bool e1000_link_up(const struct e1000_core *c)
 {
-	return c->nic.net->link_up && !negotiating(c) && !(c->hw.phy[MII_BMCR] & BMCR_POWERDOWN);
+	return c->nic.link_up && !negotiating(c) && !(c->hw.phy[MII_BMCR] & BMCR_POWERDOWN);
 }
 
 /* What the registers of MAC and PHY show of the link. */
@@ -102,11 +102,6 @@ void e1000_link_update(struct e1000_core *c)
 	nic_kick(&c->nic);
 }
 
-void e1000_link_timer(struct e1000_core *c)
-{
-	e1000_link_update(c);
-}
-
 /* ---- MDI ---- */
 
 void e1000_phy_reset(struct e1000_core *c)
@@ -122,7 +117,7 @@ static void write_bmcr(struct e1000_core *c, uint16_t value)
 		e1000_phy_reset(c);
 		value = c->hw.phy[MII_BMCR] | BMCR_RESTART;
 	}
-	if (value & BMCR_ANEG && value & BMCR_RESTART && c->nic.net->link_up)
+	if (value & BMCR_ANEG && value & BMCR_RESTART && c->nic.link_up)
 		e1000_timer_start(c, E1000_T_LINK, NEGOTIATION_NS);
 	c->hw.phy[MII_BMCR] = value & phy_writable[MII_BMCR] & (uint16_t)~BMCR_RESTART;
 	e1000_link_update(c);

@@ -156,9 +156,8 @@ void e1000_timer_fn(struct dev *d);
 
 void e1000_phy_reset(struct e1000_core *c);
 void e1000_mdic_write(struct e1000_core *c, uint32_t value);
-/* The back-end's link, or the PHY, has changed. */
+/* The back-end's link, or the PHY, has changed; negotiation has ended. */
 void e1000_link_update(struct e1000_core *c);
-void e1000_link_timer(struct e1000_core *c);
 bool e1000_link_up(const struct e1000_core *c);
 /* EEPROM as it comes from the factory. */
 void e1000_nvm_init(struct e1000_core *c);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/qs.h"
+#include "devmodel/net/trace.gen.h"
 
 #define TX_BATCH  64 /* packets, or looks for one, of one round */
 #define RX_BATCH  64
@@ -162,6 +163,7 @@ static bool send_packet(struct nic *n)
 
 	prepare(n);
 	frames = n->tso ? 1 : packet_frames(&n->packet);
+	trace_nic_send(n->dev->id, n->packet.size, packet_frames(&n->packet), n->tso);
 	for (; n->sent < frames; n->sent++) {
 		/* Other errors lose the frame, as networks do; the back-end counts it. */
 		if (send_frame(n, n->sent) == -EAGAIN)
@@ -229,6 +231,8 @@ static bool transmit(struct nic *n)
 
 static void rx_enable(struct nic *n, bool on)
 {
+	if (n->rx_on == on)
+		return;
 	n->rx_on = on;
 	net_rx_enable(n->queue, on);
 }
@@ -255,6 +259,7 @@ static void take_frame(struct nic *n, size_t size)
 		size -= MIN(size, VNET_SIZE);
 	if (size < ETH_HEADER)
 		return;
+	trace_nic_receive(n->dev->id, (unsigned)size);
 	if (size < ETH_MIN) {
 		memset(frame + size, 0, ETH_MIN - size);
 		size = ETH_MIN;
@@ -328,8 +333,7 @@ void nic_quiesce(struct nic *n)
 	if (packet_holds(n))
 		n->hw.tx_sent = n->sent;
 	n->has_packet = false;
-	if (n->rx_on)
-		rx_enable(n, false);
+	rx_enable(n, false);
 }
 
 void nic_resume(struct nic *n)
@@ -351,6 +355,7 @@ static void link_changed(struct net_listener *l, bool up)
 	struct nic *n = container_of(l, struct nic, listener);
 
 	dev_lock(n->dev);
+	n->link_up = up;
 	n->ops->link_changed(n->dev, up);
 	dev_unlock(n->dev);
 }
@@ -385,6 +390,7 @@ bool nic_init(
 		return false;
 	n->rx = g_malloc(VNET_SIZE + NET_FRAME_MAX + ETH_FCS);
 	n->packet.data = g_malloc(PACKET_MAX);
+	n->link_up = n->net->link_up;
 	n->listener.link_changed = link_changed;
 	net_listen(n->net, &n->listener);
 	return true;

@@ -65,6 +65,7 @@ struct nic {
 	unsigned
 		offloads; /* [c] NET_OFFLOAD_ of the back-end for what we send; 0: it sees no header */
 	struct loop_call call;
+	bool link_up;     /* lock: of the back-end */
 	bool stopped;     /* lock: quiesced */
 	bool loopback;    /* lock: what is sent is received, and nothing else */
 	unsigned resets;  /* lock: counts them */

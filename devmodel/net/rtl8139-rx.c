@@ -229,7 +229,7 @@ bool rtl8139_rx_ready(struct dev *d)
 {
 	struct rtl8139 *s = to_rtl8139(d);
 
-	if (!(s->hw.reg[R_CR] & CR_RE) || !pci_may_dma(&s->pci) || !s->nic.net->link_up)
+	if (!(s->hw.reg[R_CR] & CR_RE) || !pci_may_dma(&s->pci) || !s->nic.link_up)
 		return false;
 	return cplus(s) ? descs_ready(s) : ring_room(s) >= FRAME_ROOM;
 }

@@ -79,7 +79,10 @@ static bool locked(const struct rtl8139 *s, unsigned i)
 
 static void update_irq(struct rtl8139 *s)
 {
-	pci_irq_set(&s->pci, rtl_get16(s, R_ISR) & rtl_get16(s, R_IMR));
+	bool level = rtl_get16(s, R_ISR) & rtl_get16(s, R_IMR);
+
+	if (level != s->pci.pci_hw.intx)
+		pci_irq_set(&s->pci, level);
 }
 
 void rtl8139_cause(struct rtl8139 *s, uint16_t causes)
@@ -169,7 +172,7 @@ bool rtl8139_read_desc(struct rtl8139 *s, unsigned reg, unsigned i, struct rtl81
 
 static void update_link(struct rtl8139 *s)
 {
-	bool up = s->nic.net->link_up;
+	bool up = s->nic.link_up;
 
 	s->hw.reg[R_MSR] = (uint8_t)((s->hw.reg[R_MSR] & ~MSR_NO_LINK) | (up ? 0 : MSR_NO_LINK));
 	rtl_set16(s, R_BMSR, up ? BMSR_FIXED | BMSR_UP : BMSR_FIXED);

@@ -2,6 +2,7 @@
 /* Frames that e1000 and e1000e send and receive: rings, checksums, segmentation, filters, tags. */
 #include <string.h>
 
+#include "base/qs.h"
 #include "tests/device/e1000-driver.h"
 
 static const uint8_t broadcast[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
@@ -202,6 +203,58 @@ static void segmentation_offload(gconstpointer ops)
 		sum = 0xffffu - ref_csum(h + (p.ip6 ? 22 : 26), p.ip6 ? 32 : 8, 6 + tcp);
 		g_assert_cmpuint(h[p.l4 + 16] * 256u + h[p.l4 + 17], ==, sum);
 	}
+	driver_done(&d);
+}
+
+/* ---- with a CPU on another thread ---- */
+
+#define THREAD_FRAMES 1000
+
+static gpointer cpu(gpointer opaque)
+{
+	struct e1000_driver *d = opaque;
+	uint8_t frame[80];
+
+	qs_thread_init();
+	for (unsigned i = 0; i < THREAD_FRAMES; i++) {
+		uint64_t buffer = BUFFER_TX + 128 * (i % 64);
+
+		nic_make_frame(frame, broadcast, sizeof(frame), (uint8_t)i);
+		while ((d->tx_tail + 1) % d->tx_size == nic_get(&d->n, E_TDH))
+			nic_get(&d->n, E_ICR);
+		nic_mem_write(&d->n, buffer, frame, sizeof(frame));
+		driver_put(d, (struct raw_desc){buffer, 0x0b000000 | 80, 0});
+		nic_set(&d->n, E_TDT, d->tx_tail);
+	}
+	qs_thread_done();
+	return NULL;
+}
+
+/*
+ * Registers on one thread, the loop on another, a network that is full now and then: in order, each
+ * once.
+ */
+static void send_threads(gconstpointer ops)
+{
+	struct e1000_driver d;
+	uint8_t frame[80];
+	unsigned taken = 0;
+	GThread *t;
+
+	start(&d, ops);
+	nic_set(&d.n, E_IMS, 3);
+	t = g_thread_new("cpu", cpu, &d);
+	for (unsigned round = 0; taken < THREAD_FRAMES; round++) {
+		fake_net_set_room(d.n.net, 0, round % 3);
+		rig_poll(d.n.r);
+		for (GBytes *b; (b = nic_sent(&d.n)); taken++) {
+			nic_make_frame(frame, broadcast, sizeof(frame), (uint8_t)taken);
+			g_assert_cmpmem(g_bytes_get_data(b, NULL), g_bytes_get_size(b), frame,
+				sizeof(frame));
+			g_bytes_unref(b);
+		}
+	}
+	g_thread_join(t);
 	driver_done(&d);
 }
 
@@ -497,6 +550,7 @@ static const struct {
 	{"send/checksums", send_checksums},
 	{"send/segmentation", segmentation},
 	{"send/segmentation-offload", segmentation_offload},
+	{"send/threads", send_threads},
 	{"send/bad-descriptors", bad_descriptors},
 	{"receive/one", receive},
 	{"receive/offload", receive_offload},
