@@ -56,9 +56,10 @@ static int make_descriptor(unsigned kind)
 
 static void send_one(int peer, struct fuzz_input *in, unsigned kind)
 {
-	size_t n = MIN(fuzz_take(in, 1) + 1, in->left);
+	size_t n = fuzz_take(in, 1) + 1;
 	int fd = make_descriptor(kind);
 
+	n = MIN(n, in->left);
 	if (n)
 		(void)fdpass_send(peer, in->p, n, &fd, fd >= 0);
 	in->p += n;
