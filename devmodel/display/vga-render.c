@@ -142,17 +142,6 @@ static uint32_t from_16(uint16_t v)
 	return (r << 3 | r >> 2) << 16 | (g << 2 | g >> 4) << 8 | (b << 3 | b >> 2);
 }
 
-/* @in: one pixel, or with 8 bits a number of the palette. */
-static uint32_t convert(const struct vga_frame *f, const uint8_t *in)
-{
-	switch (f->hw.vbe[VBE_BPP]) {
-	case 8: return f->palette[in[0]];
-	case 15: return from_15((uint16_t)(in[0] | in[1] << 8));
-	case 16: return from_16((uint16_t)(in[0] | in[1] << 8));
-	default: return in[0] | (uint32_t)in[1] << 8 | (uint32_t)in[2] << 16;
-	}
-}
-
 static uint64_t vbe_line_start(const struct vga_frame *f, unsigned y)
 {
 	return (uint64_t)vga_vbe_pitch(&f->hw) * (y + f->hw.vbe[VBE_Y_OFFSET]);
@@ -170,22 +159,52 @@ static void vbe_32_line(struct vga_frame *f, unsigned y, uint32_t *out, unsigned
 		out[i] &= 0xffffff;
 }
 
-static void vbe_line(struct vga_frame *f, unsigned y, uint32_t *out, unsigned n)
+/* Where display memory's line is copied to; NULL: it has none. */
+static const uint8_t *fetch_line(struct vga_frame *f, unsigned y, unsigned n)
 {
 	unsigned bytes = vga_vbe_pixel_bytes(&f->hw);
 	uint64_t at = vbe_line_start(f, y) + f->hw.vbe[VBE_X_OFFSET] * bytes;
-	uint8_t *in = f->line_buffer;
 
-	if (gmem_block_read(f->vram, at, in, (size_t)n * bytes) < 0) {
-		blank_line(f, y, out, n);
-		return;
-	}
+	return gmem_block_read(f->vram, at, f->line_buffer, (size_t)n * bytes) < 0 ? NULL
+										   : f->line_buffer;
+}
+
+static void vbe_8_line(struct vga_frame *f, unsigned y, uint32_t *out, unsigned n)
+{
+	const uint8_t *in = fetch_line(f, y, n);
+
 	for (unsigned i = 0; i < n; i++)
-		out[i] = convert(f, in + i * bytes);
+		out[i] = in ? f->palette[in[i]] : 0;
+}
+
+static void vbe_15_line(struct vga_frame *f, unsigned y, uint32_t *out, unsigned n)
+{
+	const uint8_t *in = fetch_line(f, y, n);
+
+	for (unsigned i = 0; i < n; i++)
+		out[i] = in ? from_15((uint16_t)(in[2 * i] | in[2 * i + 1] << 8)) : 0;
+}
+
+static void vbe_16_line(struct vga_frame *f, unsigned y, uint32_t *out, unsigned n)
+{
+	const uint8_t *in = fetch_line(f, y, n);
+
+	for (unsigned i = 0; i < n; i++)
+		out[i] = in ? from_16((uint16_t)(in[2 * i] | in[2 * i + 1] << 8)) : 0;
+}
+
+static void vbe_24_line(struct vga_frame *f, unsigned y, uint32_t *out, unsigned n)
+{
+	const uint8_t *in = fetch_line(f, y, n);
+
+	for (unsigned i = 0; i < n; i++)
+		out[i] = in ? in[3 * i] | (uint32_t)in[3 * i + 1] << 8 |
+					 (uint32_t)in[3 * i + 2] << 16
+			    : 0;
 }
 
 /* Sixteen colours: bytes of the planes from whole addresses on. */
-static void vbe_16_line(struct vga_frame *f, unsigned y, uint32_t *out, unsigned n)
+static void vbe_4_line(struct vga_frame *f, unsigned y, uint32_t *out, unsigned n)
 {
 	uint64_t at = (vbe_line_start(f, y) + f->hw.vbe[VBE_X_OFFSET] / 8) * 4;
 	uint32_t word = 0;
@@ -240,12 +259,20 @@ static bool blanked(const struct vga_hw *hw)
 
 static void frame_vbe(struct vga_frame *f)
 {
+	static const struct {
+		unsigned bpp;
+		void (*line)(struct vga_frame *f, unsigned y, uint32_t *out, unsigned n);
+	} depths[] = {{8, vbe_8_line}, {15, vbe_15_line}, {16, vbe_16_line}, {24, vbe_24_line},
+		{32, vbe_32_line}};
+
 	f->width = f->hw.vbe[VBE_XRES];
 	f->height = f->hw.vbe[VBE_YRES];
 	f->scale = 1;
-	f->line = f->hw.vbe[VBE_BPP] == 32 ? vbe_32_line
-		  : f->hw.vbe[VBE_BPP] > 4 ? vbe_line
-					   : vbe_16_line;
+	f->line = vbe_4_line;
+	for (size_t i = 0; i < ARRAY_SIZE(depths); i++) {
+		if (depths[i].bpp == f->hw.vbe[VBE_BPP])
+			f->line = depths[i].line;
+	}
 	make_palette(f, f->hw.vbe[VBE_BPP] == 8);
 }
 

@@ -3,7 +3,7 @@
  * vga.h - the standard VGA: an IBM VGA with the Bochs VBE extensions as PCI function 1234:1111, the display that every
  * operating system has a driver for. The layout of its registers is QEMU's (docs/specs/standard-vga).
  *
- * A PCI function: the machine sets pci_dev.bus before realize, and its option ROM (SeaBIOS' vgabios-stdvga.bin) by
+ * docs/display.md. A PCI function: the machine sets pci_dev.bus before realize, and its option ROM (SeaBIOS' vgabios-stdvga.bin) by
  * pci_set_rom(). Class and legacy addresses are those of the one VGA of a machine: there is at most one.
  */
 #ifndef DEVMODEL_DISPLAY_VGA_H

@@ -164,10 +164,13 @@ class Client:
         assert line.endswith(b"\n"), f"the connection ended: {line!r}"
         return json.loads(line)
 
-    def request(self, method):
+    def request(self, method, **params):
         """Sends a request and returns its number."""
         self.id += 1
-        self.send(json.dumps({"jsonrpc": "2.0", "id": self.id, "method": method}).encode() + b"\n")
+        message = {"jsonrpc": "2.0", "id": self.id, "method": method}
+        if params:
+            message["params"] = params
+        self.send(json.dumps(message).encode() + b"\n")
         return self.id
 
     def answer(self, number):
@@ -178,13 +181,13 @@ class Client:
             assert "method" in message, message
             self.events.append(message)
 
-    def call(self, method):
-        message = self.answer(self.request(method))
+    def call(self, method, **params):
+        message = self.answer(self.request(method, **params))
         assert "result" in message, message
         return message["result"]
 
-    def error(self, method):
-        message = self.answer(self.request(method))
+    def error(self, method, **params):
+        message = self.answer(self.request(method, **params))
         assert "error" in message, message
         return message["error"]
 

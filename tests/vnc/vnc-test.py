@@ -11,9 +11,11 @@ import sys
 import tempfile
 import threading
 import time
-import zlib
 
 import client as vnc
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import png  # noqa: E402
 
 DEADLINE = 30
 HOST, HELPER = sys.argv[1:3]
@@ -394,39 +396,6 @@ def test_secure_websocket():
 
 # ---- screenshots ----
 
-def decode_png(data):
-    """Width, height and rows of red, green, blue: the specification's sections 5 and 9."""
-    assert data[:8] == b"\x89PNG\r\n\x1a\n"
-    at, body, header = 8, b"", None
-    while at < len(data):
-        length, kind = struct.unpack_from(">I4s", data, at)
-        chunk = data[at + 8:at + 8 + length]
-        equal(struct.unpack_from(">I", data, at + 8 + length)[0], zlib.crc32(kind + chunk))
-        at += 12 + length
-        if kind == b"IHDR":
-            header = struct.unpack(">IIBBBBB", chunk)
-        elif kind == b"IDAT":
-            body += chunk
-    equal(header[2:], (8, 2, 0, 0, 0))
-    width, height = header[:2]
-    raw, rows, above = zlib.decompress(body), [], bytes(width * 3)
-    for y in range(height):
-        kind, row = raw[y * (width * 3 + 1)], bytearray(raw[y * (width * 3 + 1) + 1:(y + 1) * (width * 3 + 1)])
-        for i in range(len(row)):
-            a = row[i - 3] if i >= 3 else 0
-            c = above[i - 3] if i >= 3 else 0
-            row[i] = row[i] + {0: 0, 1: a, 2: above[i], 3: (a + above[i]) // 2,
-                               4: paeth(a, above[i], c)}[kind] & 0xff
-        rows.append(bytes(row))
-        above = rows[-1]
-    return width, height, rows
-
-
-def paeth(a, b, c):
-    p = a + b - c
-    return min((abs(p - a), 0, a), (abs(p - b), 1, b), (abs(p - c), 2, c))[2]
-
-
 def test_screenshot():
     with Host() as h:
         target = os.path.join(h.dir.name, "shot.png")
@@ -435,7 +404,7 @@ def test_screenshot():
         h.tell("noise", "noise")
         h.tell("shot " + target, "shot 0")
         with open(target, "rb") as f:
-            width, height, rows = decode_png(f.read())
+            width, height, rows = png.decode(f.read())
         equal((width, height), (97, 31))
         for y in range(height):
             equal(rows[y], b"".join(noise(x, y).to_bytes(3, "big") for x in range(width)))
