@@ -66,7 +66,7 @@ struct storage {
 	bool drained;            /* blk_drain_begin() was called */
 	char default_serial[13]; /* [c] */
 
-	char *serial;
+	char *serial, *model;
 	bool removable, cdrom;
 };
 
@@ -438,8 +438,10 @@ static bool realize(struct dev *d, GError **error)
 		.revision = "1.0",
 	};
 
-	if (!s->blk)
+	if (!s->blk && !s->cdrom)
 		return err_set(error, VMMD_ERROR_INVALID, "device %s: it has no disk", d->id);
+	if (s->model)
+		conf.product = s->model;
 	make_serial(s);
 	s->usb.serial = s->serial ? s->serial : s->default_serial;
 	conf.serial = s->usb.serial;
@@ -453,7 +455,8 @@ static bool realize(struct dev *d, GError **error)
 			BUFFER);
 	s->task.unit = &s->unit;
 	s->listener.resized = resized;
-	blk_listen(s->blk, &s->listener);
+	if (s->blk)
+		blk_listen(s->blk, &s->listener);
 	return true;
 }
 
@@ -490,6 +493,10 @@ static void quiesce(struct dev *d, struct async_group *g)
 {
 	struct storage *s = to_storage(to_usb_dev(d));
 
+	if (!s->blk) {
+		async_done(g);
+		return;
+	}
 	s->quiescing = g;
 	s->drained = true;
 	blk_drain_begin(s->blk, disk_drained, s);
@@ -571,6 +578,7 @@ static const struct dev_part parts[] = {
 static const struct prop props[] = {
 	PROP_STR("serial", struct storage, serial, 64, NULL,
 		"serial number that the guest sees; made from the device's id when absent"),
+	PROP_STR("model", struct storage, model, 16, NULL, "model that the guest sees"),
 	PROP_BOOL("removable", struct storage, removable, false, "a medium that can be taken out"),
 	PROP_BOOL("cdrom", struct storage, cdrom, false, "a CD-ROM drive instead of a disk"),
 	PROP_END,
