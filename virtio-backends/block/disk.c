@@ -24,11 +24,11 @@ struct drain_waiter {
 struct disk_queue {
 	struct blk_queue base;
 	struct disk_queue *next; /* disk->lock */
-	struct engine_queue *engine_queue;
+	struct edge_queue below;
 	int refs; /* atomic: the front's, and one for each message under way */
 
 	/* Of the queue's thread. */
-	unsigned in_flight; /* in the engine */
+	unsigned in_flight; /* below */
 	bool hold;          /* the disk is drained */
 	bool resetting;     /* the front is: nothing is parked */
 	struct req_list held, parked, cancelled;
@@ -44,8 +44,8 @@ struct disk_queue {
 
 struct disk {
 	struct blk blk;
-	struct blk_ops ops; /* disk_ops under the engine's name */
-	struct engine *engine;
+	struct blk_ops ops; /* disk_ops under the root's name */
+	struct node_edge root;
 	struct disk_conf conf;
 	int refs; /* atomic: the owner's, one for each queue and for each message under way */
 
@@ -78,7 +78,7 @@ static void disk_unref(struct disk *d)
 {
 	if (__atomic_sub_fetch(&d->refs, 1, __ATOMIC_ACQ_REL))
 		return;
-	d->engine->ops->free(d->engine);
+	node_edge_done(&d->root);
 	pthread_mutex_destroy(&d->lock);
 	g_free(d->blk.id);
 	g_free(d);
@@ -158,7 +158,7 @@ void blk_get_stats(struct blk *b, struct blk_stats *ret)
 
 /* ---- requests -------------------------------------------------------------------------------- */
 
-static void to_engine(struct disk_queue *q, struct blk_req *r)
+static void to_node(struct disk_queue *q, struct blk_req *r)
 {
 	if (unlikely(q->hold)) {
 		req_list_add(&q->held, r);
@@ -166,12 +166,14 @@ static void to_engine(struct disk_queue *q, struct blk_req *r)
 	}
 	r->start_ns = loop_now();
 	q->in_flight++;
-	q->engine_queue->engine->ops->submit(q->engine_queue, r);
+	edge_submit(&q->below, r);
 }
 
+/* A drained disk keeps off what is below: it may be exchanged. */
 static void commit(struct disk_queue *q)
 {
-	q->engine_queue->engine->ops->commit(q->engine_queue);
+	if (likely(!q->hold))
+		edge_commit(&q->below);
 }
 
 static void resubmit(struct disk_queue *q, struct req_list *l)
@@ -180,7 +182,7 @@ static void resubmit(struct disk_queue *q, struct req_list *l)
 	struct blk_req *r;
 
 	while ((r = req_list_take(&again)))
-		to_engine(q, r);
+		to_node(q, r);
 	commit(q);
 }
 
@@ -241,10 +243,15 @@ static void report_if_idle(struct disk_queue *q)
 	disk_send(d);
 }
 
-void disk_complete(struct blk_req *r, int result)
+void node_complete(struct blk_req *r, int result)
 {
-	struct disk_queue *q = queue_of(r->queue);
+	struct disk_queue *q;
 
+	if (!r->queue) {
+		finish(r, result);
+		return;
+	}
+	q = queue_of(r->queue);
 	account(q, r, result);
 	if (likely(result >= 0))
 		finish(r, 0);
@@ -258,7 +265,7 @@ void disk_complete(struct blk_req *r, int result)
 static void disk_submit(struct blk_queue *bq, struct blk_req *r)
 {
 	queue_of(bq)->resetting = false;
-	to_engine(queue_of(bq), r);
+	to_node(queue_of(bq), r);
 }
 
 static void disk_commit(struct blk_queue *bq)
@@ -301,9 +308,7 @@ static void sync_fn(struct loop_call *c)
 
 	message_disarm(&q->sync);
 	if (__atomic_load_n(&q->closed, __ATOMIC_ACQUIRE)) {
-		if (q->engine_queue)
-			q->engine_queue->engine->ops->queue_close(q->engine_queue);
-		q->engine_queue = NULL;
+		edge_queue_close(&q->below);
 		queue_unref(q);
 		return;
 	}
@@ -320,7 +325,7 @@ static int disk_queue_open(struct blk *b, struct loop *loop, struct blk_queue **
 {
 	struct disk *d = disk_of(b);
 	struct disk_queue *q = g_new0(struct disk_queue, 1);
-	int err = d->engine->ops->queue_open(d->engine, loop, &q->engine_queue);
+	int err = edge_queue_open(&d->root, loop, &q->below);
 
 	if (err < 0) {
 		g_free(q);
@@ -356,8 +361,7 @@ static void disk_queue_close(struct blk_queue *bq)
 
 	__atomic_store_n(&q->closed, 1, __ATOMIC_RELEASE);
 	if (loop_is_current(bq->loop)) {
-		q->engine_queue->engine->ops->queue_close(q->engine_queue);
-		q->engine_queue = NULL;
+		edge_queue_close(&q->below);
 	} else {
 		queue_send(q, &q->sync);
 	}
@@ -471,7 +475,7 @@ static void disk_get_info(struct blk *b, struct blk_info *ret)
 {
 	struct disk *d = disk_of(b);
 
-	d->engine->ops->get_info(d->engine, ret);
+	node_edge_info(&d->root, ret);
 }
 
 static void disk_free(struct blk *b)
@@ -498,18 +502,23 @@ static const struct blk_ops disk_ops = {
 	.free = disk_free,
 };
 
-struct blk *disk_new(const struct disk_conf *conf, struct engine *e)
+struct blk *disk_new(const struct disk_conf *conf, struct node *root)
 {
 	struct disk *d = g_new0(struct disk, 1);
 
 	d->ops = disk_ops;
-	d->ops.name = e->ops->name;
+	d->ops.name = root->ops->name;
 	d->blk = (struct blk){.ops = &d->ops, .id = g_strdup(conf->id)};
-	d->engine = e;
+	node_edge_init(&d->root, NULL, &d->blk, root);
 	d->conf = *conf;
 	d->conf.id = d->blk.id;
 	d->refs = 1;
 	d->check.call.fn = check_fn;
 	pthread_mutex_init(&d->lock, NULL);
 	return &d->blk;
+}
+
+struct node *disk_root(struct blk *b)
+{
+	return disk_of(b)->root.to;
 }

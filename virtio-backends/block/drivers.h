@@ -7,6 +7,8 @@
 
 #include "base/block.h"
 
+struct node;
+
 enum blk_cache {
 	BLK_CACHE_NONE,         /* O_DIRECT on the fd, flushes go through */
 	BLK_CACHE_WRITEBACK,    /* page cache, flushes go through */
@@ -43,11 +45,15 @@ struct blk_file_conf {
  */
 struct blk *blk_file_new(const struct blk_file_conf *conf, GError **error);
 
+/* The same as a node of that name, to be put into a graph: of @conf only what says how to open it counts. */
+struct node *file_node_new(const struct blk_file_conf *conf, GError **error);
+
 /* Open flags for an image of that cache mode. */
 int blk_file_open_flags(enum blk_cache cache, bool readonly);
 
 /* Reads zeroes at once, takes writes: benchmarks. @size in bytes; @loop is the main loop. Cannot fail. */
 struct blk *blk_null_new(const char *id, uint64_t size, bool readonly, struct loop *loop);
+struct node *null_node_new(const char *name, uint64_t size, bool readonly);
 
 /* Numbers since start; any thread. */
 struct blk_stats {

@@ -17,7 +17,7 @@
 #define BATCH          64 /* requests of one io_submit(2), completions taken at a time */
 
 struct file_queue {
-	struct engine_queue base;
+	struct node_queue base;
 	struct aio aio;
 	struct loop_fd event;    /* eventfd, edge triggered: the ring has something */
 	struct loop_call reap;   /* look at the ring and at `finished` */
@@ -29,7 +29,7 @@ struct file_queue {
 	int n_finished;           /* atomic; written under the lock */
 };
 
-/* A request while it is the engine's, in blk_req.priv: with libaio or with a worker. */
+/* A request while it is the node's, in blk_req.priv: with libaio or with a worker. */
 struct file_req {
 	union {
 		struct iocb iocb;
@@ -45,12 +45,12 @@ struct file_req {
 static_assert(
 	sizeof(struct file_req) <= sizeof(((struct blk_req *)0)->priv), "fits in blk_req.priv");
 
-static struct file *file_of(const struct engine_queue *q)
+static struct file *file_of(const struct node_queue *q)
 {
-	return container_of(q->engine, struct file, engine);
+	return container_of(q->node, struct file, node);
 }
 
-static struct file_queue *queue_of(struct engine_queue *q)
+static struct file_queue *queue_of(struct node_queue *q)
 {
 	return container_of(q, struct file_queue, base);
 }
@@ -139,7 +139,7 @@ static bool is_attached(struct file_queue *q)
 	       loop_fd_add(q->base.loop, &q->event, EPOLLIN | EPOLLET) == 0;
 }
 
-static void file_submit(struct engine_queue *eq, struct blk_req *r)
+static void file_submit(struct node_queue *eq, struct blk_req *r)
 {
 	struct file_queue *q = queue_of(eq);
 	const struct file *f = file_of(eq);
@@ -204,7 +204,7 @@ static void submit_pending(struct file_queue *q)
 }
 
 /* Some file systems finish at once: then there is no need to wait for the eventfd's word. */
-static void file_commit(struct engine_queue *eq)
+static void file_commit(struct node_queue *eq)
 {
 	struct file_queue *q = queue_of(eq);
 
@@ -228,13 +228,13 @@ static void aio_done_one(struct file_queue *q, const struct io_event *e)
 
 	learn_refusal(f, r, res);
 	if (res == expected) {
-		disk_complete(r, 0);
+		node_complete(r, 0);
 	} else if (worth_another_try(res)) {
 		to_worker(q, r, MAX(res, 0));
 	} else {
 		if (r->op == BLK_FLUSH)
 			file_flush_failed(f, res);
-		disk_complete(r, res);
+		node_complete(r, res);
 	}
 }
 
@@ -259,7 +259,7 @@ static void reap_finished(struct file_queue *q)
 	__atomic_store_n(&q->n_finished, 0, __ATOMIC_RELEASE);
 	pthread_mutex_unlock(&q->lock);
 	while ((r = req_list_take(&finished)))
-		disk_complete(r, file_req_of(r)->result);
+		node_complete(r, file_req_of(r)->result);
 }
 
 /* One batch, then the loop's other work; what is left calls again. */
@@ -291,14 +291,14 @@ static void reap_fn(struct loop_call *c)
 		reap(q);
 }
 
-/* ---- the engine ------------------------------------------------------------------------------ */
+/* ---- the node ------------------------------------------------------------------------------ */
 
-static int file_queue_open(struct engine *e, struct loop *loop, struct engine_queue **ret)
+static int file_queue_open(struct node *n, struct loop *loop, struct node_queue **ret)
 {
 	struct file_queue *q = g_new0(struct file_queue, 1);
 	int err;
 
-	q->base = (struct engine_queue){.engine = e, .loop = loop};
+	q->base = (struct node_queue){.node = n, .loop = loop};
 	q->reap.fn = reap_fn;
 	pthread_mutex_init(&q->lock, NULL);
 	q->event = (struct loop_fd){
@@ -313,7 +313,7 @@ static int file_queue_open(struct engine *e, struct loop *loop, struct engine_qu
 	return 0;
 }
 
-static void file_queue_close(struct engine_queue *eq)
+static void file_queue_close(struct node_queue *eq)
 {
 	struct file_queue *q = queue_of(eq);
 
@@ -325,21 +325,22 @@ static void file_queue_close(struct engine_queue *eq)
 		queue_free(q);
 }
 
-static void file_get_info(struct engine *e, struct blk_info *ret)
+static void file_get_info(struct node *n, struct blk_info *ret)
 {
-	*ret = container_of(e, struct file, engine)->info;
+	*ret = container_of(n, struct file, node)->info;
 }
 
-static void file_free(struct engine *e)
+static void file_free(struct node *n)
 {
-	struct file *f = container_of(e, struct file, engine);
+	struct file *f = container_of(n, struct file, node);
 
 	worker_pool_free(f->workers);
 	fd_close(&f->fd);
+	node_done(n);
 	g_free(f);
 }
 
-static const struct engine_ops file_ops = {
+static const struct node_ops file_ops = {
 	.name = "file",
 	.get_info = file_get_info,
 	.queue_open = file_queue_open,
@@ -349,9 +350,22 @@ static const struct engine_ops file_ops = {
 	.free = file_free,
 };
 
-struct blk *blk_file_new(const struct blk_file_conf *conf, GError **error)
+struct node *file_node_new(const struct blk_file_conf *conf, GError **error)
 {
 	struct file *f = g_new0(struct file, 1);
+
+	node_init(&f->node, &file_ops, conf->id);
+	f->fd = conf->fd;
+	if (!file_probe(f, conf, error)) {
+		node_unref(&f->node);
+		return NULL;
+	}
+	f->workers = worker_pool_new(conf->id, FILE_WORKERS);
+	return &f->node;
+}
+
+struct blk *blk_file_new(const struct blk_file_conf *conf, GError **error)
+{
 	struct disk_conf disk = {
 		.id = conf->id,
 		.loop = conf->loop,
@@ -360,13 +374,7 @@ struct blk *blk_file_new(const struct blk_file_conf *conf, GError **error)
 		.error_event = conf->error_event,
 		.opaque = conf->opaque,
 	};
+	struct node *n = file_node_new(conf, error);
 
-	f->engine.ops = &file_ops;
-	f->fd = conf->fd;
-	if (!file_probe(f, conf, error)) {
-		file_free(&f->engine);
-		return NULL;
-	}
-	f->workers = worker_pool_new(conf->id, FILE_WORKERS);
-	return disk_new(&disk, &f->engine);
+	return n ? disk_new(&disk, n) : NULL;
 }

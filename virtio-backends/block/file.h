@@ -3,7 +3,7 @@
  * file.h - inside the file engine: a raw image or block device on the host.
  *
  *	            aligned read, write, flush          completion ring
- *	  submit ──┬──────────────────────────► libaio ────────┬──► disk_complete
+ *	  submit ──┬──────────────────────────► libaio ────────┬──► node_complete
  *	           │                              │ short, would block, refused
  *	           │ discard, zeroes, unaligned   ▼            │
  *	           └──────────────────────────► worker ────────┘
@@ -29,7 +29,7 @@
 #define FILE_MAX_SEGMENTS 1024 /* UIO_MAXIOV, of one system call */
 
 struct file {
-	struct engine engine;
+	struct node node;
 	int fd;
 	enum blk_cache cache;
 	bool direct, block_device;

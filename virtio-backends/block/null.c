@@ -2,18 +2,18 @@
 #include "virtio-backends/block/disk.h"
 
 struct null {
-	struct engine engine;
+	struct node node;
 	struct blk_info info;
 };
 
 struct null_queue {
-	struct engine_queue base;
+	struct node_queue base;
 	struct req_list submitted;
 	struct loop_call finish;
 	bool closed; /* finish was queued still: frees */
 };
 
-static struct null_queue *queue_of(struct engine_queue *q)
+static struct null_queue *queue_of(struct node_queue *q)
 {
 	return container_of(q, struct null_queue, base);
 }
@@ -31,32 +31,32 @@ static void finish_fn(struct loop_call *c)
 	while ((r = req_list_take(&submitted))) {
 		if (r->op == BLK_READ)
 			giov_fill(&r->data, 0, 0, r->len);
-		disk_complete(r, 0);
+		node_complete(r, 0);
 	}
 }
 
-static void null_submit(struct engine_queue *q, struct blk_req *r)
+static void null_submit(struct node_queue *q, struct blk_req *r)
 {
 	req_list_add(&queue_of(q)->submitted, r);
 }
 
-static void null_commit(struct engine_queue *q)
+static void null_commit(struct node_queue *q)
 {
 	if (queue_of(q)->submitted.first)
 		loop_post(q->loop, &queue_of(q)->finish);
 }
 
-static int null_queue_open(struct engine *e, struct loop *loop, struct engine_queue **ret)
+static int null_queue_open(struct node *n, struct loop *loop, struct node_queue **ret)
 {
 	struct null_queue *q = g_new0(struct null_queue, 1);
 
-	q->base = (struct engine_queue){.engine = e, .loop = loop};
+	q->base = (struct node_queue){.node = n, .loop = loop};
 	q->finish.fn = finish_fn;
 	*ret = &q->base;
 	return 0;
 }
 
-static void null_queue_close(struct engine_queue *eq)
+static void null_queue_close(struct node_queue *eq)
 {
 	struct null_queue *q = queue_of(eq);
 
@@ -65,17 +65,18 @@ static void null_queue_close(struct engine_queue *eq)
 		g_free(q);
 }
 
-static void null_get_info(struct engine *e, struct blk_info *ret)
+static void null_get_info(struct node *n, struct blk_info *ret)
 {
-	*ret = container_of(e, struct null, engine)->info;
+	*ret = container_of(n, struct null, node)->info;
 }
 
-static void null_free(struct engine *e)
+static void null_free(struct node *n)
 {
-	g_free(container_of(e, struct null, engine));
+	node_done(n);
+	g_free(container_of(n, struct null, node));
 }
 
-static const struct engine_ops null_ops = {
+static const struct node_ops null_ops = {
 	.name = "null",
 	.get_info = null_get_info,
 	.queue_open = null_queue_open,
@@ -85,12 +86,11 @@ static const struct engine_ops null_ops = {
 	.free = null_free,
 };
 
-struct blk *blk_null_new(const char *id, uint64_t size, bool readonly, struct loop *loop)
+struct node *null_node_new(const char *name, uint64_t size, bool readonly)
 {
-	struct disk_conf disk = {.id = id, .loop = loop};
 	struct null *n = g_new0(struct null, 1);
 
-	n->engine.ops = &null_ops;
+	node_init(&n->node, &null_ops, name);
 	n->info = (struct blk_info){
 		.size = align_down(size, 512),
 		.logical_block = 512,
@@ -99,5 +99,12 @@ struct blk *blk_null_new(const char *id, uint64_t size, bool readonly, struct lo
 		.can_discard = !readonly,
 		.can_write_zeroes = !readonly,
 	};
-	return disk_new(&disk, &n->engine);
+	return &n->node;
+}
+
+struct blk *blk_null_new(const char *id, uint64_t size, bool readonly, struct loop *loop)
+{
+	struct disk_conf disk = {.id = id, .loop = loop};
+
+	return disk_new(&disk, null_node_new(id, size, readonly));
 }

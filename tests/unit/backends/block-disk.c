@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What all disks have in common: error policy, park, drain, statistics; over an engine that the test drives by hand. */
+/* What all disks have in common: error policy, park, drain, statistics; over a node that the test drives by hand. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -8,65 +8,67 @@
 #include <unistd.h>
 
 #include "tests/unit/backends/blk-io.h"
+#include "tests/unit/backends/blk-load.h"
 #include "virtio-backends/block/disk.h"
 
-/* ---- an engine that does nothing by itself --------------------------------------------------- */
+/* ---- a node that does nothing by itself --------------------------------------------------- */
 
 struct hand_queue {
-	struct engine_queue base;
+	struct node_queue base;
 };
 
 struct hand {
-	struct engine engine;
+	struct node node;
 	struct req_list submitted;
 	unsigned n_submitted; /* now */
 	unsigned commits, queues;
 	bool freed;
 };
 
-static struct hand *hand_of(struct engine *e)
+static struct hand *hand_of(struct node *n)
 {
-	return container_of(e, struct hand, engine);
+	return container_of(n, struct hand, node);
 }
 
-static void hand_get_info(struct engine *e, struct blk_info *ret)
+static void hand_get_info(struct node *n, struct blk_info *ret)
 {
 	*ret = (struct blk_info){.size = MiB, .logical_block = 512, .physical_block = 512};
 }
 
-static int hand_queue_open(struct engine *e, struct loop *loop, struct engine_queue **ret)
+static int hand_queue_open(struct node *n, struct loop *loop, struct node_queue **ret)
 {
 	struct hand_queue *q = g_new0(struct hand_queue, 1);
 
-	q->base = (struct engine_queue){.engine = e, .loop = loop};
-	hand_of(e)->queues++;
+	q->base = (struct node_queue){.node = n, .loop = loop};
+	hand_of(n)->queues++;
 	*ret = &q->base;
 	return 0;
 }
 
-static void hand_queue_close(struct engine_queue *q)
+static void hand_queue_close(struct node_queue *q)
 {
-	hand_of(q->engine)->queues--;
+	hand_of(q->node)->queues--;
 	g_free(q);
 }
 
-static void hand_submit(struct engine_queue *q, struct blk_req *r)
+static void hand_submit(struct node_queue *q, struct blk_req *r)
 {
-	req_list_add(&hand_of(q->engine)->submitted, r);
-	hand_of(q->engine)->n_submitted++;
+	req_list_add(&hand_of(q->node)->submitted, r);
+	hand_of(q->node)->n_submitted++;
 }
 
-static void hand_commit(struct engine_queue *q)
+static void hand_commit(struct node_queue *q)
 {
-	hand_of(q->engine)->commits++;
+	hand_of(q->node)->commits++;
 }
 
-static void hand_free(struct engine *e)
+static void hand_free(struct node *n)
 {
-	hand_of(e)->freed = true;
+	node_done(n);
+	hand_of(n)->freed = true;
 }
 
-static const struct engine_ops hand_ops = {
+static const struct node_ops hand_ops = {
 	.name = "hand",
 	.get_info = hand_get_info,
 	.queue_open = hand_queue_open,
@@ -102,10 +104,11 @@ static void set_up(
 		.error_event = on_error,
 		.opaque = f};
 
-	*f = (struct fixture){.hand.engine.ops = &hand_ops};
+	*f = (struct fixture){};
+	node_init(&f->hand.node, &hand_ops, "disk0");
 	f->loop = loop_new("test", NULL);
 	conf.loop = f->loop;
-	f->blk = disk_new(&conf, &f->hand.engine);
+	f->blk = disk_new(&conf, &f->hand.node);
 	g_assert_cmpint(blk_queue_open(f->blk, f->loop, &f->q), ==, 0);
 }
 
@@ -132,7 +135,7 @@ static void complete(struct fixture *f, int result)
 
 	g_assert_nonnull(r);
 	f->hand.n_submitted--;
-	disk_complete(r, result);
+	node_complete(r, result);
 }
 
 static void submit(struct fixture *f, struct io *io, enum blk_op op)
@@ -362,110 +365,6 @@ static void test_drain_queues(void)
 
 /* ---- under load ------------------------------------------------------------------------------ */
 
-enum { JOBS = 3, DEPTH = 16, REGION = 64 * KiB };
-
-struct job {
-	struct loop *loop;
-	struct blk_queue *q;
-	struct loop_call start;
-	uint64_t base; /* of its part of the disk */
-	struct job_io {
-		struct blk_req r;
-		struct iovec seg;
-		struct job *job;
-		uint64_t *buf;    /* a block */
-		uint64_t written; /* the number it holds */
-	} ios[DEPTH];
-	unsigned done;     /* atomic */
-	unsigned running;  /* atomic: requests not done */
-	unsigned stop;     /* atomic */
-	unsigned failures; /* atomic: wrong results or content */
-};
-
-/* Writes a number to the request's own block, reads it back, and so on. */
-static void job_next(struct job_io *io)
-{
-	bool write = io->r.op != BLK_WRITE;
-	uint64_t block = io - io->job->ios;
-
-	io->r.op = write ? BLK_WRITE : BLK_READ;
-	io->r.offset = io->job->base + block * 4096;
-	io->r.len = 4096;
-	io->r.data = giov_from_buf(&io->seg, io->buf, 4096);
-	io->buf[0] = write ? ++io->written : 0;
-	io->buf[511] = io->buf[0];
-	blk_submit(io->job->q, &io->r);
-}
-
-static void job_done(struct blk_req *r)
-{
-	struct job_io *io = container_of(r, struct job_io, r);
-	struct job *j = io->job;
-
-	if (r->result < 0 || io->buf[0] != io->written || io->buf[511] != io->written)
-		__atomic_add_fetch(&j->failures, 1, __ATOMIC_RELAXED);
-	__atomic_add_fetch(&j->done, 1, __ATOMIC_RELEASE);
-	if (__atomic_load_n(&j->stop, __ATOMIC_ACQUIRE)) {
-		__atomic_sub_fetch(&j->running, 1, __ATOMIC_RELEASE);
-		return;
-	}
-	job_next(io);
-	blk_commit(j->q);
-}
-
-static void job_start(struct loop_call *c)
-{
-	struct job *j = container_of(c, struct job, start);
-
-	for (unsigned i = 0; i < DEPTH; i++)
-		job_next(&j->ios[i]);
-	blk_commit(j->q);
-}
-
-static void job_init(struct job *j, struct blk *b, unsigned index)
-{
-	g_autoptr(GError) error = NULL;
-
-	*j = (struct job){.start.fn = job_start, .base = index * REGION, .running = DEPTH};
-	j->loop = loop_new("job", NULL);
-	for (unsigned i = 0; i < DEPTH; i++) {
-		j->ios[i].job = j;
-		j->ios[i].buf = aligned_alloc(4096, 4096);
-		j->ios[i].r.done = job_done;
-	}
-	g_assert_true(loop_thread_start(j->loop, &error));
-	g_assert_cmpint(blk_queue_open(b, j->loop, &j->q), ==, 0);
-	loop_post(j->loop, &j->start);
-}
-
-static void job_finish(struct job *j)
-{
-	__atomic_store_n(&j->stop, 1, __ATOMIC_RELEASE);
-	while (__atomic_load_n(&j->running, __ATOMIC_ACQUIRE))
-		sched_yield();
-	g_assert_cmpuint(__atomic_load_n(&j->failures, __ATOMIC_RELAXED), ==, 0);
-	blk_queue_close(j->q);
-	loop_thread_join(j->loop);
-	loop_free(j->loop);
-	for (unsigned i = 0; i < DEPTH; i++)
-		free(j->ios[i].buf);
-}
-
-static unsigned total_done(const struct job *jobs)
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < JOBS; i++)
-		n += __atomic_load_n(&jobs[i].done, __ATOMIC_ACQUIRE);
-	return n;
-}
-
-static void wait_for_progress(struct loop *loop, const struct job *jobs, unsigned from)
-{
-	while (total_done(jobs) < from + 50)
-		loop_iterate(loop, 1);
-}
-
 /* Drain stops everything and loses nothing, again and again, with requests of three threads in flight. */
 static void test_load(gconstpointer arg)
 {
@@ -475,10 +374,10 @@ static void test_load(gconstpointer arg)
 	struct blk_file_conf conf = {
 		.id = "disk0", .fd = mkstemp(path), .cache = cache, .loop = loop};
 	g_autoptr(GError) error = NULL;
-	struct job jobs[JOBS];
+	struct load_job jobs[LOAD_JOBS];
 	struct blk *b;
 
-	g_assert_cmpint(ftruncate(conf.fd, JOBS * REGION), ==, 0);
+	g_assert_cmpint(ftruncate(conf.fd, LOAD_JOBS * LOAD_REGION), ==, 0);
 	if (cache == BLK_CACHE_NONE && fcntl(conf.fd, F_SETFL, O_DIRECT) < 0) {
 		close(conf.fd);
 		unlink(path);
@@ -488,23 +387,23 @@ static void test_load(gconstpointer arg)
 	}
 	b = blk_file_new(&conf, &error);
 	g_assert_no_error(error);
-	for (unsigned i = 0; i < JOBS; i++)
-		job_init(&jobs[i], b, i);
+	for (unsigned i = 0; i < LOAD_JOBS; i++)
+		load_start(&jobs[i], b, i);
 	for (int round = 0; round < 100; round++) {
-		unsigned done = total_done(jobs);
+		unsigned done = load_total(jobs);
 
-		wait_for_progress(loop, jobs, done);
+		load_wait(loop, jobs, done);
 		drain(loop, b);
-		done = total_done(jobs);
+		done = load_total(jobs);
 		for (int i = 0; i < 50; i++) {
 			sched_yield();
 			loop_iterate(loop, 0);
-			g_assert_cmpuint(total_done(jobs), ==, done);
+			g_assert_cmpuint(load_total(jobs), ==, done);
 		}
 		blk_drain_end(b);
 	}
-	for (unsigned i = 0; i < JOBS; i++)
-		job_finish(&jobs[i]);
+	for (unsigned i = 0; i < LOAD_JOBS; i++)
+		load_finish(&jobs[i]);
 	blk_free(b);
 	loop_iterate(loop, 0);
 	loop_free(loop);
