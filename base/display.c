@@ -9,6 +9,8 @@
 #include "base/fdpass.h"
 
 #define PIXEL_BYTES 4u
+/* Other processes can neither change its size nor, as we have it mapped already, write to it. */
+#define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL)
 
 struct display {
 	char *id;
@@ -44,14 +46,13 @@ static int surface_map(struct display_surface *s)
 {
 	void *p;
 
-	if (ftruncate(s->fd, (off_t)surface_size(s)) < 0 ||
-		fcntl(s->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+	if (ftruncate(s->fd, (off_t)surface_size(s)) < 0)
 		return -errno;
 	p = mmap(NULL, surface_size(s), PROT_READ | PROT_WRITE, MAP_SHARED, s->fd, 0);
 	if (p == MAP_FAILED)
 		return -errno;
 	s->pixels = p;
-	return 0;
+	return fcntl(s->fd, F_ADD_SEALS, SEALS) < 0 ? -errno : 0;
 }
 
 static int surface_init(struct display_surface *s, uint32_t width, uint32_t height)

@@ -25,7 +25,7 @@ struct display_surface {
 	uint32_t width, height; /* pixels; 0: there is none yet */
 	uint32_t stride;        /* bytes per line */
 	uint8_t *pixels;        /* height * stride bytes, owned by the display */
-	int fd; /* the same memory, sealed against shrinking; owned by the display */
+	int fd; /* the same memory, sealed: others read it only; owned by the display */
 };
 
 struct display;

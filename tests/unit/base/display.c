@@ -90,7 +90,7 @@ static void updates_are_clipped(void)
 	display_free(d);
 }
 
-/* Another process sees the same pixels, and cannot make them fewer under our feet. */
+/* Another process sees the same pixels, cannot change them, and cannot make them fewer under our feet. */
 static void surfaces_are_shared(void)
 {
 	struct display *d = display_new("vga");
@@ -104,6 +104,8 @@ static void surfaces_are_shared(void)
 	s->pixels[64 * 32 * 4 - 1] = 0x5a;
 	g_assert_cmphex(p[64 * 32 * 4 - 1], ==, 0x5a);
 	g_assert_cmpint(ftruncate(s->fd, 4096), <, 0);
+	g_assert_true(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, s->fd, 0) == MAP_FAILED);
+	g_assert_cmpint(pwrite(s->fd, "x", 1, 0), <, 0);
 	munmap(p, 64 * 32 * 4);
 	display_free(d);
 }
