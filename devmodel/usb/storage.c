@@ -66,7 +66,7 @@ struct storage {
 	bool drained;            /* blk_drain_begin() was called */
 	char default_serial[13]; /* [c] */
 
-	char *serial;
+	char *serial, *model;
 	bool removable, cdrom;
 };
 
@@ -440,6 +440,8 @@ static bool realize(struct dev *d, GError **error)
 
 	if (!s->blk)
 		return err_set(error, VMMD_ERROR_INVALID, "device %s: it has no disk", d->id);
+	if (s->model)
+		conf.product = s->model;
 	make_serial(s);
 	s->usb.serial = s->serial ? s->serial : s->default_serial;
 	conf.serial = s->usb.serial;
@@ -571,6 +573,7 @@ static const struct dev_part parts[] = {
 static const struct prop props[] = {
 	PROP_STR("serial", struct storage, serial, 64, NULL,
 		"serial number that the guest sees; made from the device's id when absent"),
+	PROP_STR("model", struct storage, model, 16, NULL, "model that the guest sees"),
 	PROP_BOOL("removable", struct storage, removable, false, "a medium that can be taken out"),
 	PROP_BOOL("cdrom", struct storage, cdrom, false, "a CD-ROM drive instead of a disk"),
 	PROP_END,

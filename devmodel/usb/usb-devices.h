@@ -35,11 +35,10 @@ extern const struct dev_ops ich9_uhci3_ops; /* "ich9-usb-uhci3", 00:1d.2 */
 extern const struct dev_ops qemu_xhci_ops; /* "qemu-xhci" */
 extern const struct dev_ops nec_xhci_ops;  /* "nec-usb-xhci" */
 
-extern const struct dev_ops usb_tablet_ops; /* "usb-tablet": absolute */
-extern const struct dev_ops usb_mouse_ops;  /* "usb-mouse": relative */
-extern const struct dev_ops usb_kbd_ops;    /* "usb-kbd" */
-extern const struct dev_ops
-	usb_storage_ops; /* "usb-storage": properties serial, removable, cdrom */
+extern const struct dev_ops usb_tablet_ops;  /* "usb-tablet": absolute */
+extern const struct dev_ops usb_mouse_ops;   /* "usb-mouse": relative */
+extern const struct dev_ops usb_kbd_ops;     /* "usb-kbd" */
+extern const struct dev_ops usb_storage_ops; /* "usb-storage": disk, CD-ROM */
 
 /* Where a HID device's events come from; borrowed. Before realize; without it the device is silent. */
 void usb_hid_set_input(struct dev *d, struct input *input);

@@ -65,7 +65,6 @@ enum {
 #define PORTSC_PIC       0x0000c000u
 #define PORTSC_LWS       0x00010000u
 #define PORTSC_CSC       0x00020000u
-#define PORTSC_PEC       0x00040000u
 #define PORTSC_WRC       0x00080000u
 #define PORTSC_PRC       0x00200000u
 #define PORTSC_PLC       0x00400000u
@@ -168,10 +167,8 @@ static void host_changed(struct usb_host *h, struct usb_port *port)
 
 	lock(s);
 	if (!connection_is_true(s, n)) {
-		bool was_enabled = s->hw.ports[n].portsc & PORTSC_PED;
-
 		connect_port(s, n);
-		port_changed(s, n, PORTSC_CSC | (was_enabled && !port->dev ? PORTSC_PEC : 0));
+		port_changed(s, n, PORTSC_CSC);
 		xhci_kick_all(s);
 	}
 	unlock(s);
