@@ -48,6 +48,7 @@ extern const struct scsi_command scsi_mmc_commands[];
 #define SCSI_ASC_CAPACITY        0x2a09
 #define SCSI_ASC_SAVING          0x3900
 #define SCSI_ASC_NO_MEDIUM       0x3a00
+#define SCSI_ASC_TRAY_EMPTY      0x3a01
 #define SCSI_ASC_TRAY_OPEN       0x3a02
 #define SCSI_ASC_INTERNAL        0x4400
 #define SCSI_ASC_REMOVAL         0x5302

@@ -126,7 +126,8 @@ static enum scsi_step get_event_status(struct scsi_task *t)
 	scsi_put16(r, 6);
 	r[2] = EVENT_MEDIA;
 	r[4] = u->hw.media_event && scsi_has_medium(u) ? EVENT_NEW_MEDIA : 0;
-	r[5] = scsi_has_medium(u) ? MEDIA_PRESENT : MEDIA_TRAY_OPEN;
+	r[5] = (uint8_t)((scsi_has_medium(u) ? MEDIA_PRESENT : 0) |
+			 (u->hw.ejected ? MEDIA_TRAY_OPEN : 0));
 	u->hw.media_event = false;
 	return scsi_respond(t, 8, alloc);
 }
@@ -147,7 +148,7 @@ static enum scsi_step read_disc_information(struct scsi_task *t)
 
 static enum scsi_step mechanism_status(struct scsi_task *t)
 {
-	t->hw.response[1] = scsi_has_medium(t->unit) ? 0 : 0x10; /* door open */
+	t->hw.response[1] = t->unit->hw.ejected ? 0x10 : 0; /* door open */
 	return scsi_respond(t, 8, scsi_get16(t->hw.cdb + 8));
 }
 

@@ -33,8 +33,11 @@ enum scsi_step scsi_illegal(struct scsi_task *t, uint16_t asc_ascq)
 
 enum scsi_step scsi_not_ready(struct scsi_task *t)
 {
+	const struct scsi_unit *u = t->unit;
+	uint16_t cdrom = u->hw.ejected ? SCSI_ASC_TRAY_OPEN : SCSI_ASC_TRAY_EMPTY;
+
 	scsi_fail(t, SCSI_KEY_NOT_READY,
-		t->unit->conf.type == SCSI_TYPE_CDROM ? SCSI_ASC_TRAY_OPEN : SCSI_ASC_NO_MEDIUM);
+		u->conf.type == SCSI_TYPE_CDROM ? cdrom : SCSI_ASC_NO_MEDIUM);
 	return SCSI_DONE;
 }
 
@@ -93,7 +96,7 @@ enum scsi_step scsi_want_parameters(struct scsi_task *t, size_t n)
 
 bool scsi_has_medium(const struct scsi_unit *u)
 {
-	return !u->hw.ejected;
+	return u->blk && !u->hw.ejected;
 }
 
 uint32_t scsi_block_size(const struct scsi_unit *u)
@@ -132,6 +135,8 @@ static enum scsi_step submit(struct scsi_task *t)
 	struct scsi_unit *u = t->unit;
 	int err = blk_check(&u->info, &t->io);
 
+	if (!u->queue)
+		return scsi_not_ready(t);
 	t->io.done = io_done;
 	if (err == -EOPNOTSUPP)
 		return scsi_illegal(t, SCSI_ASC_OPCODE);
@@ -288,7 +293,7 @@ static enum scsi_step start_stop(struct scsi_task *t)
 		return scsi_good(t);
 	if (!start && u->hw.locked)
 		return scsi_illegal(t, SCSI_ASC_REMOVAL);
-	if (u->hw.ejected && start) {
+	if (u->hw.ejected && start && u->blk) {
 		u->hw.media_event = true;
 		raise_attention(u, SCSI_ASC_MEDIUM_CHANGED);
 	}
@@ -465,22 +470,37 @@ int scsi_task_check(const struct scsi_task_hw *hw)
 
 /* ---- units ---- */
 
+/* What a drive is without a medium, too. */
+static void get_info(struct scsi_unit *u)
+{
+	u->info = (struct blk_info){.logical_block = 2048, .physical_block = 2048};
+	if (u->blk)
+		blk_get_info(u->blk, &u->info);
+	if (u->conf.type == SCSI_TYPE_CDROM)
+		u->info.readonly = true;
+}
+
+static bool medium_fits(const struct scsi_unit *u, GError **error)
+{
+	if (u->conf.type == SCSI_TYPE_CDROM && 2048 % u->info.logical_block)
+		return err_set(error, VMMD_ERROR_INVALID,
+			"disk %s: its blocks of %u bytes are too large for a CD-ROM", u->blk->id,
+			u->info.logical_block);
+	if (!scsi_blocks(u))
+		return err_set(error, VMMD_ERROR_INVALID, "disk %s is empty", u->blk->id);
+	return true;
+}
+
 bool scsi_unit_init(struct scsi_unit *u, const struct scsi_unit_conf *conf, struct blk *blk,
 	struct loop *loop, GError **error)
 {
 	int err;
 
 	*u = (struct scsi_unit){.conf = *conf, .blk = blk};
-	blk_get_info(blk, &u->info);
-	if (conf->type == SCSI_TYPE_CDROM && 2048 % u->info.logical_block)
-		return err_set(error, VMMD_ERROR_INVALID,
-			"disk %s: its blocks of %u bytes are too large for a CD-ROM", blk->id,
-			u->info.logical_block);
-	if (!scsi_blocks(u))
-		return err_set(error, VMMD_ERROR_INVALID, "disk %s is empty", blk->id);
-	if (conf->type == SCSI_TYPE_CDROM)
-		u->info.readonly = true;
-	err = blk_queue_open(blk, loop, &u->queue);
+	get_info(u);
+	if (blk && !medium_fits(u, error))
+		return false;
+	err = blk ? blk_queue_open(blk, loop, &u->queue) : 0;
 	if (err < 0)
 		return err_set_errno(error, -err, "a queue of disk %s", blk->id);
 	scsi_unit_reset(u);
@@ -501,9 +521,7 @@ void scsi_unit_reset(struct scsi_unit *u)
 
 void scsi_unit_refresh(struct scsi_unit *u)
 {
-	blk_get_info(u->blk, &u->info);
-	if (u->conf.type == SCSI_TYPE_CDROM)
-		u->info.readonly = true;
+	get_info(u);
 	u->hw.media_event = u->conf.removable;
 	raise_attention(u, u->conf.removable ? SCSI_ASC_MEDIUM_CHANGED : SCSI_ASC_CAPACITY);
 }

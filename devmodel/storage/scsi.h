@@ -89,13 +89,16 @@ struct scsi_unit_conf {
 
 struct scsi_unit {
 	struct scsi_unit_conf conf; /* [c] */
-	struct blk *blk;            /* [c] */
+	struct blk *blk;            /* [c] NULL: no medium */
 	struct blk_queue *queue;    /* [c] on the owner's loop */
 	struct blk_info info;       /* as of scsi_unit_refresh() */
 	struct scsi_unit_hw hw;     /* [s] */
 };
 
-/* Opens a queue of @blk (borrowed) on @loop; as after scsi_unit_reset(). Main thread, as for done. Errors: the disk refuses. */
+/*
+ * Opens a queue of @blk (borrowed; NULL: a CD-ROM drive without medium) on @loop; as after scsi_unit_reset(). Main thread, as for
+ * done. Errors: an empty disk, or with blocks that do not fit; the disk refuses.
+ */
 bool scsi_unit_init(struct scsi_unit *u, const struct scsi_unit_conf *conf, struct blk *blk,
 	struct loop *loop, GError **error);
 /* Closes it. No task waits. Idempotent. */

@@ -438,7 +438,7 @@ static bool realize(struct dev *d, GError **error)
 		.revision = "1.0",
 	};
 
-	if (!s->blk)
+	if (!s->blk && !s->cdrom)
 		return err_set(error, VMMD_ERROR_INVALID, "device %s: it has no disk", d->id);
 	if (s->model)
 		conf.product = s->model;
@@ -455,7 +455,8 @@ static bool realize(struct dev *d, GError **error)
 			BUFFER);
 	s->task.unit = &s->unit;
 	s->listener.resized = resized;
-	blk_listen(s->blk, &s->listener);
+	if (s->blk)
+		blk_listen(s->blk, &s->listener);
 	return true;
 }
 
@@ -492,6 +493,10 @@ static void quiesce(struct dev *d, struct async_group *g)
 {
 	struct storage *s = to_storage(to_usb_dev(d));
 
+	if (!s->blk) {
+		async_done(g);
+		return;
+	}
 	s->quiescing = g;
 	s->drained = true;
 	blk_drain_begin(s->blk, disk_drained, s);

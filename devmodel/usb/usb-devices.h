@@ -43,7 +43,7 @@ extern const struct dev_ops usb_storage_ops; /* "usb-storage": disk, CD-ROM */
 /* Where a HID device's events come from; borrowed. Before realize; without it the device is silent. */
 void usb_hid_set_input(struct dev *d, struct input *input);
 
-/* The disk, borrowed. Before realize, which fails without one. */
+/* The disk, borrowed. Before realize, which fails without one; a CD-ROM drive may have no medium. */
 void usb_storage_set_backend(struct dev *d, struct blk *blk);
 
 /*

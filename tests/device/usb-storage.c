@@ -472,6 +472,32 @@ static void random_commands(gconstpointer driver)
 	disk_done(&d);
 }
 
+/* A CD-ROM drive without a medium, for good. */
+static void empty_drive(gconstpointer driver)
+{
+	struct disk d = {.tag = 1};
+	uint8_t buf[8];
+
+	usb_driver_init(&d.u, driver);
+	d.dev = dev_new(d.u.r->bus, &usb_storage_ops, "cd");
+	g_assert_true(prop_set_text(prop_find(usb_storage_ops.props, "cdrom"), d.dev, "on", NULL));
+	g_assert_true(dev_realize(d.dev, NULL));
+	usb_insert(&d.u, d.dev);
+	g_assert_cmpuint(COMMAND(&d, false, NULL, 0, 0, 0, 0, 0, 0, 0), ==, 1);
+	expect_sense(&d, 6, 0x2900);
+	g_assert_cmpuint(COMMAND(&d, false, NULL, 0, 0, 0, 0, 0, 0, 0), ==, 1);
+	expect_sense(&d, 2, 0x3a01);
+	g_assert_cmpuint(access10(&d, 0x28, 0, 1, (uint8_t[2048]){0}, 2048), ==, 1);
+	expect_sense(&d, 2, 0x3a01);
+	g_assert_cmpuint(COMMAND(&d, true, buf, 8, 0x4a, 1, 0, 0, 0x10, 0, 0, 0, 8, 0), ==, 0);
+	g_assert_cmpmem(buf, 8, "\0\6\4\x10\0\0\0\0", 8);
+	usb_save_and_load(&d.u);
+	g_assert_cmpuint(COMMAND(&d, false, NULL, 0, 0x1b, 0, 0, 0, 2, 0), ==, 0);
+	g_assert_cmpuint(COMMAND(&d, false, NULL, 0, 0, 0, 0, 0, 0, 0), ==, 1);
+	expect_sense(&d, 2, 0x3a02);
+	usb_driver_done(&d.u);
+}
+
 static void no_disk(void)
 {
 	struct rig *r = rig_new();
@@ -508,6 +534,7 @@ int main(int argc, char **argv)
 	add("parked", parked);
 	add("reset-during-io", reset_during_io);
 	add("cdrom", cdrom);
+	add("empty-drive", empty_drive);
 	add("random-commands", random_commands);
 	return g_test_run();
 }
