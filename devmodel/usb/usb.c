@@ -6,7 +6,7 @@
 
 static unsigned ep_index(uint8_t address)
 {
-	return (address & USB_EP_NUM) + (address & USB_EP_IN ? 16 : 0);
+	return (address & USB_EP_NUM) + (address & USB_EP_IN ? USB_EPS / 2 : 0);
 }
 
 static const struct usb_speed_desc *speed_desc(const struct usb_dev *u)

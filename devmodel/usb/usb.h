@@ -62,9 +62,7 @@ struct usb_setup {
 
 #define USB_TYPE_IN        0x80
 #define USB_TYPE_CLASS     0x20
-#define USB_TYPE_VENDOR    0x40
 #define USB_TYPE_INTERFACE 0x01
-#define USB_TYPE_ENDPOINT  0x02
 
 #define USB_GET_DESCRIPTOR 6 /* the standard request that devices see too, section 9.4 */
 
@@ -118,9 +116,9 @@ struct usb_ops {
 	/* Reset on the wire, or a configuration was chosen or given up: back to the beginning. */
 	void (*reset)(struct usb_dev *u);
 	/*
-	 * A class or vendor request, or GET_DESCRIPTOR to an interface. IN: fills @data (s->length bytes,
-	 * at most USB_CONTROL) and returns how many; OUT: takes s->length bytes from it, returns 0. -1 refuses:
-	 * STALL. May be NULL.
+	 * A class or vendor request, or GET_DESCRIPTOR to an interface. IN: fills @data (USB_CONTROL bytes) and
+	 * returns how many, of which the host gets s->length; OUT: takes s->length bytes from it, returns 0. -1
+	 * refuses: STALL. May be NULL.
 	 */
 	int (*request)(struct usb_dev *u, const struct usb_setup *s, uint8_t *data);
 	/* On an endpoint of the descriptor that is not halted, of a configured device. Sets t->done. */
@@ -153,7 +151,6 @@ struct usb_dev {
 	struct usb_dev_hw usb_hw;      /* [s] main loop */
 };
 
-#define USB_DEV(x)    (&(x)->usb)
 #define to_usb_dev(d) container_of((d), struct usb_dev, dev)
 
 /* State of the USB part: a struct dev_part of every device, {&usb_dev_state, offsetof(struct X, usb.usb_hw)}. */
