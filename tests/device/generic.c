@@ -15,13 +15,16 @@
 #include "devmodel/input/input.h"
 #include "devmodel/net/net-devices.h"
 #include "devmodel/platform/platform.h"
+#include "devmodel/platform/vmgenid.h"
 #include "devmodel/serial/serial.h"
 #include "devmodel/storage/fdc.h"
 #include "devmodel/storage/storage.h"
+#include "devmodel/tpm/tpm.h"
 #include "devmodel/usb/usb-devices.h"
 #include "tests/device/rig.h"
 #include "tests/lib/fake-blk.h"
 #include "tests/lib/fake-net.h"
+#include "tests/lib/fake-tpm.h"
 
 struct folder {
 	const char *name;
@@ -129,6 +132,19 @@ static void done_usb(void *prepared)
 	fake_blk_free(prepared);
 }
 
+/* Its files have to be somewhere. */
+static void *prepare_platform(struct rig *r, struct dev *d)
+{
+	struct dev *fw_cfg;
+
+	if (d->ops != &vmgenid_ops)
+		return NULL;
+	fw_cfg = dev_new(r->bus, &fw_cfg_ops, "fw_cfg");
+	g_assert_true(dev_realize(fw_cfg, NULL));
+	vmgenid_wire(d, fw_cfg, (struct irq){.sink = NULL});
+	return NULL;
+}
+
 static void *insert_floppy(struct rig *r, struct dev *d)
 {
 	struct fake_blk *floppy = fake_blk_new(r->loop, 80 * 2 * 18 * 512);
@@ -144,13 +160,27 @@ static void free_floppy(void *floppy)
 	fake_blk_free(floppy);
 }
 
+static void *prepare_tpm(struct rig *r, struct dev *d)
+{
+	struct fake_tpm *tpm = fake_tpm_new(r->loop);
+
+	tpm_set_backend(d, &tpm->backend);
+	return &tpm->backend;
+}
+
+static void free_tpm(void *tpm)
+{
+	tpm_backend_free(tpm);
+}
+
 static const struct folder folders[] = {
 	{"tests", probe_devices},
 	{"chipset", chipset_devices, prepare_chipset},
-	{"platform", platform_devices},
+	{"platform", platform_devices, prepare_platform},
 	{"serial", serial_devices},
 	{"storage", storage_devices, .populate = plug_drives, .done = free_drives},
 	{"floppy", fdc_devices, .populate = insert_floppy, .done = free_floppy},
+	{"tpm", tpm_devices, prepare_tpm, free_tpm},
 	{"input", input_devices},
 	{"display", display_devices},
 	{"net", net_devices, plug_network, unplug_network},
