@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * audio.h - emulated sound devices. Nothing is heard: what a guest plays is dropped, what it records is silence, both at the
- * pace of the virtual clock, so that drivers come up and programs that play do not wait for ever.
+ * audio.h - emulated sound devices. Nothing is heard: what a guest plays is dropped, what it
+ * records is silence, both at the pace of the virtual clock, so that drivers come up and programs
+ * that play do not wait for ever.
  *
- *	ich9-intel-hda	the High Definition Audio controller of Intel's ICH9 (8086:293e) with one codec at address 0:
- *			line out and line in, stereo
+ *	ich9-intel-hda	High Definition Audio controller of Intel's ICH9 (8086:293e), with
+ *			one codec at address 0: line out and line in, stereo
  *
  * A PCI function: the machine sets pci_dev.bus before realize.
  */

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Streams, HDA sections 3.6 and 4.5. Where a stream is follows from the clock: bytes a second times the time it runs. Whoever looks
- * (a register read, the timer) brings it there, through the entries of its list on the way.
+ * Streams, HDA sections 3.6 and 4.5. Where a stream is follows from the clock: bytes a second times
+ * the time it runs. Whoever looks (a register read, the timer) brings it there, through the entries
+ * of its list on the way.
  */
 #include <endian.h>
 
 #include "devmodel/audio/hda.h"
 
-#define ENTRIES_MAX    512 /* of a list, gone through at once; what is left of the time is skipped */
+#define ENTRIES_MAX    128 /* of a list at once; what is left of the time is skipped */
 #define IDLE_TICK_NS   (10 * NSEC_PER_MSEC)
 #define REPORT_TICK_NS NSEC_PER_MSEC /* where positions are written to memory */
-#define SOONEST_NS     (NSEC_PER_MSEC / 4)
+#define SOONEST_NS     NSEC_PER_MSEC /* tiny buffers do not wake us more often */
 #define DP_ENABLE      0x1
 
 /* HDA section 3.6.3. */
@@ -137,6 +138,8 @@ static void advance(struct hda *h, unsigned n)
 	uint64_t target = (uint64_t)((unsigned __int128)passed * rate(h, n) / NSEC_PER_SEC);
 	uint64_t left = target - MIN(s->moved, target);
 
+	if (!left)
+		return; /* looking twice at the same time changes nothing */
 	for (unsigned i = 0; left && i < ENTRIES_MAX; i++) {
 		uint32_t part;
 

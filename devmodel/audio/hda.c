@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Registers of the controller (HDA section 3.3), the rings of commands and responses (section 4.4). */
+/*
+ * Registers of the controller (HDA section 3.3), the rings of commands and responses (section 4.4).
+ */
 #include "devmodel/audio/hda.h"
 
 #include <endian.h>
@@ -9,14 +11,14 @@
 #include "devmodel/audio/audio.h"
 
 #define MEM_SIZE   (16 * KiB)
-#define ALIASES    0x2000 /* WALCLK and LPIB again, section 3.3.44 */
+#define ALIASES    0x2000 /* WALCLK and LPIB again */
 #define TCSEL      0x44   /* configuration space: traffic class */
 #define WALCLK_HZ  24000000u
 #define RING_SIZE  256 /* entries; the only size */
 #define RING_CAP   0x42
 #define RIRB_ENTRY 8
 
-#define GCAP_VALUE     (HDA_INPUTS << 8 | (HDA_STREAMS - HDA_INPUTS) << 12 | 1) /* 64-bit addresses */
+#define GCAP_VALUE     (HDA_INPUTS << 8 | (HDA_STREAMS - HDA_INPUTS) << 12 | 1) /* 64 bits */
 #define GCTL_CRST      0x01
 #define CODEC_BIT      0x01   /* of STATESTS, WAKEEN */
 #define RP_RESET       0x8000 /* of CORBRP, RIRBWP */
@@ -110,7 +112,7 @@ static uint8_t write_clears(unsigned i)
 	}
 }
 
-/* ---- interrupts, section 3.3.15 ---- */
+/* ---- interrupts: INTCTL, INTSTS ---- */
 
 static uint32_t interrupt_status(const struct hda *h)
 {
@@ -197,7 +199,7 @@ static void immediate(struct hda *h)
 
 /* ---- reset ---- */
 
-/* What CRST leaves, section 3.3.7: nothing but itself; the codec reports when the link is up again. */
+/* What CRST leaves: nothing but itself; the codec reports when the link is up again. */
 static void reset_controller(struct hda *h, bool out_of_reset)
 {
 	uint8_t *reg = h->hw.reg, wake = reg[H_WAKEEN];
@@ -376,6 +378,10 @@ static int post_load(struct dev *d)
 
 	if (err < 0)
 		return err;
+	for (unsigned n = 0; n < HDA_STREAMS; n++) {
+		if (h->hw.stream[n].offset > h->hw.stream[n].length)
+			return -EINVAL;
+	}
 	hda_streams_rearm(h);
 	update_irq(h);
 	return 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * hda.h - the parts of the High Definition Audio controller. "High Definition Audio Specification", revision 1.0a ("HDA" in
- * comments); Intel I/O Controller Hub 9 data sheet, chapter 18.
+ * hda.h - the parts of the High Definition Audio controller. "High Definition Audio Specification",
+ * revision 1.0a ("HDA" in comments); Intel I/O Controller Hub 9 data sheet, chapter 18.
  *
  *	hda.c		registers, command and response rings, interrupts, life
  *	hda-stream.c	buffer descriptor lists and the pace of the streams

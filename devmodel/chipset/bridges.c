@@ -26,6 +26,10 @@ struct model {
 	bool port;    /* with a slot, and errors to report */
 };
 
+#define SLOT_ID_SIZE    4
+#define SLOT_ID_CHASSIS 3
+#define LNKCAP_PORT(n)  ((uint32_t)(n) << 24)
+
 static const struct model models[] = {
 	{
 		.ops = &pcie_root_port_ops,
@@ -75,6 +79,24 @@ struct pci_bus *bridge_pci_bus(struct dev *d)
 
 /* ---- life ---- */
 
+static void init_port(struct bridge *b)
+{
+	unsigned lnkcap = b->pci.exp_cap + PCI_EXP_LNKCAP;
+
+	pci_set32(&b->pci, lnkcap, pci_get32(&b->pci, lnkcap) | LNKCAP_PORT(b->port));
+	pci_slot_init(&b->pci, b->slot, b->hotplug);
+}
+
+/* Slot identification, PPB 3.2.6: the chassis, and no expansion slots. */
+static bool init_slot_id(struct bridge *b)
+{
+	int cap = pci_cap_add(&b->pci, PCI_CAP_SLOT, SLOT_ID_SIZE);
+
+	if (cap > 0)
+		b->pci.pci_hw.cfg[cap + SLOT_ID_CHASSIS] = b->chassis;
+	return cap > 0;
+}
+
 static bool init_capabilities(struct bridge *b, const struct model *m)
 {
 	struct pci_dev *p = &b->pci;
@@ -85,7 +107,7 @@ static bool init_capabilities(struct bridge *b, const struct model *m)
 		return false;
 	if (pci_bridge_ssvid(p, 0x1af4, 0x1100) < 0)
 		return false;
-	return !m->port || pci_aer_init(p) == 0;
+	return m->port ? pci_aer_init(p) == 0 : init_slot_id(b);
 }
 
 static const struct pci_ops no_ops;
@@ -110,7 +132,7 @@ static bool realize(struct dev *d, GError **error)
 		return err_set(error, VMMD_ERROR_INTERNAL,
 			"device \"%s\": no room for its capabilities", d->id);
 	if (m->port)
-		pci_slot_init(&b->pci, b->slot, b->hotplug);
+		init_port(b);
 	return true;
 }
 
@@ -143,7 +165,8 @@ static const struct prop port_props[] = {
 	PROP_BOOL("hotplug", struct bridge, hotplug, true,
 		"a device can be plugged and unplugged while the guest runs"),
 	PROP_U8("port", struct bridge, port, 0, 255, 0, "number of the port"),
-	PROP_U8("chassis", struct bridge, chassis, 0, 255, 0, "number of the chassis"),
+	PROP_U8("chassis", struct bridge, chassis, 0, 255, 0,
+		"number of the chassis, which the guest does not see"),
 	PROP_U16("slot", struct bridge, slot, 0, 0x1fff, 0, "number of the slot in the chassis"),
 	PROP_END,
 };

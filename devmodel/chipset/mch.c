@@ -129,32 +129,27 @@ static uint64_t tseg_size(const struct mch *s)
 	return sizes[TSEG_SIZE(s->pci.pci_hw.cfg[ESMRAMC])];
 }
 
-static void show(struct mch *s, struct region *r, uint64_t base, bool on)
-{
-	if (on)
-		region_map(s->pci.dev.bus, r, base, REGION_PRIO_OVERLAY);
-	else
-		region_unmap(s->pci.dev.bus, r);
-}
-
 static void update_segment(struct mch *s)
 {
 	uint8_t smram = s->pci.pci_hw.cfg[SMRAM];
+	struct bus *b = s->pci.dev.bus;
 
-	region_unmap(s->pci.dev.bus, &s->segment);
+	region_unmap(b, &s->segment);
 	s->segment.view = smram & SMRAM_OPEN ? REGION_VIEW_ALL : REGION_VIEW_SMM;
-	show(s, &s->segment, SEGMENT, smram & SMRAM_ENABLE);
+	if (smram & SMRAM_ENABLE)
+		region_map(b, &s->segment, SEGMENT, REGION_PRIO_OVERLAY);
 }
 
 static void update_tseg(struct mch *s)
 {
 	const uint8_t *cfg = s->pci.pci_hw.cfg;
 	uint64_t size = tseg_size(s), base = s->mem.low_end - size;
+	struct bus *b = s->pci.dev.bus;
 	bool on = cfg[SMRAM] & SMRAM_ENABLE && cfg[ESMRAMC] & TSEG_ENABLE && size &&
 		  size < s->mem.low_end;
 
-	region_unmap(s->pci.dev.bus, &s->tseg_ram);
-	region_unmap(s->pci.dev.bus, &s->tseg_gap);
+	region_unmap(b, &s->tseg_ram);
+	region_unmap(b, &s->tseg_gap);
 	pci_set32(&s->pci, TSEGMB, on ? (uint32_t)base : (uint32_t)s->mem.low_end);
 	if (!on)
 		return;
@@ -165,8 +160,8 @@ static void update_tseg(struct mch *s)
 		.space = BUS_MMIO,
 		.size = size,
 		.view = REGION_VIEW_NORMAL};
-	show(s, &s->tseg_ram, base, true);
-	show(s, &s->tseg_gap, base, true);
+	region_map(b, &s->tseg_ram, base, REGION_PRIO_OVERLAY);
+	region_map(b, &s->tseg_gap, base, REGION_PRIO_OVERLAY);
 }
 
 static void update_smram(struct mch *s)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Registers by a table: manual section 13.4, 82574 chapter 10. What is not in it reads as zero, and writes to it vanish.
+ * Registers by a table: manual section 13.4, 82574 chapter 10. What is not in it reads as zero, and
+ * writes to it vanish.
  */
 #include <errno.h>
 #include <string.h>
@@ -11,7 +12,7 @@
 #define IO_ADDR        0
 #define IO_DATA        4
 #define RING_LEN       0x000fff80u
-#define SYSTIM_TICK_NS 40 /* 25 MHz, 82574 section 7.9 */
+#define SYSTIM_TICK_NS 40 /* 25 MHz, 82574, IEEE 1588 time stamps */
 
 /* Registers that are more than a word of memory; their numbers are of no meaning. */
 enum effect {
@@ -229,7 +230,7 @@ static void write_ctrl(struct e1000_core *c, uint32_t value)
 		reset_mac(c);
 }
 
-/* ---- SYSTIM, 82574 section 7.9 ---- */
+/* ---- SYSTIM, 82574, IEEE 1588 time stamps ---- */
 
 static uint64_t systim(struct e1000_core *c)
 {
@@ -267,7 +268,7 @@ static uint32_t read_status(const struct e1000_core *c)
 	return v;
 }
 
-/* The semaphore is taken by whoever reads it free: 82574 section 10.2.8. */
+/* The semaphore is taken by whoever reads it free: 82574 chapter 10, SWSM. */
 static uint32_t read_swsm(struct e1000_core *c)
 {
 	uint32_t v = c->hw.swsm;

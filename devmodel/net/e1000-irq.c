@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Interrupts. Manual sections 13.4.17 to 13.4.24, 3.2.7 (RDTR, RADV) and 3.4.3 (TIDV, TADV); 82574 sections 7.4 and 10.2.4.
+ * Interrupts. Manual sections 13.4.17 to 13.4.24, 3.2.7 (RDTR, RADV) and 3.4.3 (TIDV, TADV); 82574
+ * section 7.4, and ICR to EITR in chapter 10.
  *
- *	pin, MSI	one interrupt while ICR & IMS is not zero; not sooner than ITR after the last one began
- *	MSI-X		a message for each of five causes when it is set and not masked; each vector has its EITR
+ *	pin, MSI	one interrupt while ICR & IMS is not zero; ITR after the last one at the soonest
+ *	MSI-X		a message for each of five causes when it is set and not masked; EITR each
  */
 #include "devmodel/net/e1000.h"
 
@@ -89,7 +90,10 @@ void e1000_timer_fn(struct dev *d)
 
 /* ---- MSI-X ---- */
 
-/* Sends the message of cause @i, unless its vector's interval is still running: its end will come here again. */
+/*
+ * Sends the message of cause @i, unless its vector's interval is still running: its end will come
+ * here again.
+ */
 static bool send_vector(struct e1000_core *c, unsigned i)
 {
 	uint32_t entry = c->hw.ivar >> (4 * i) & 0xf;
@@ -230,8 +234,9 @@ void e1000_flush_tx(struct e1000_core *c)
 }
 
 /*
- * Reading clears what was read when nobody would be told again: the pin, MSI; with MSI-X, where causes without a vector of their
- * own are found by reading, when an interrupt is pending or all are masked.
+ * Reading clears what was read when nobody would be told again: the pin, MSI; with MSI-X, where
+ * causes without a vector of their own are found by reading, when an interrupt is pending or all
+ * are masked.
  */
 uint32_t e1000_icr_read(struct e1000_core *c)
 {

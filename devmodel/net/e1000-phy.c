@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The PHY behind MDIC (manual chapter 8 and section 13.4.6; registers 0 to 15 IEEE 802.3 clause 22 and annex 28B, 40C), and the
- * EEPROM (manual chapter 5).
+ * The PHY behind MDIC (manual chapter 8 and section 13.4.7; registers 0 to 15 IEEE 802.3 clause 22
+ * and annex 28B, 40C), and the EEPROM (manual chapter 5).
  */
 #include <string.h>
 
@@ -171,7 +171,7 @@ void e1000_mdic_write(struct e1000_core *c, uint32_t value)
 /* ---- EEPROM ---- */
 
 #define NVM_CHECKSUM 0x3f
-#define NVM_SUM      0xbaba /* of all words, manual section 5.6.35 */
+#define NVM_SUM      0xbaba /* of all words, manual chapter 5 */
 
 void e1000_nvm_init(struct e1000_core *c)
 {

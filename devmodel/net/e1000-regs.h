@@ -2,8 +2,9 @@
 /*
  * e1000-regs.h - registers and descriptors of the 82540EM and the 82574L.
  *
- * Sources: "PCI/PCI-X Family of Gigabit Ethernet Controllers Software Developer's Manual" (317453; "manual" in comments),
- * chapters 3 and 13; "Intel 82574 GbE Controller Family Datasheet" (319523; "82574"), chapters 7 and 10.
+ * Sources: "PCI/PCI-X Family of Gigabit Ethernet Controllers Software Developer's Manual" (317453;
+ * "manual" in comments), chapters 3 and 13; "Intel 82574 GbE Controller Family Datasheet" (319523;
+ * "82574"), chapters 7 and 10.
  */
 #ifndef DEVMODEL_NET_E1000_REGS_H
 #define DEVMODEL_NET_E1000_REGS_H
@@ -45,7 +46,7 @@
 #define CTRL_EXT_EIAME  0x01000000u /* 82574 */
 #define CTRL_EXT_IAME   0x08000000u /* 82574 */
 
-/* Manual section 13.4.6. */
+/* Manual section 13.4.7. */
 #define MDIC_REG(v)   ((v) >> 16 & 0x1f)
 #define MDIC_PHY(v)   ((v) >> 21 & 0x1f)
 #define MDIC_OP(v)    ((v) >> 26 & 3)
@@ -55,7 +56,7 @@
 #define MDIC_INT      0x20000000u
 #define MDIC_ERROR    0x40000000u
 
-/* Interrupt causes, manual section 13.4.17; those from bit 20 on 82574 section 10.2.4.1. */
+/* Interrupt causes, manual section 13.4.17; those from bit 20 on ICR in 82574 chapter 10. */
 #define ICR_TXDW     0x00000001u
 #define ICR_TXQE     0x00000002u
 #define ICR_LSC      0x00000004u
@@ -132,7 +133,10 @@
 #define TUCMD_TCP        0x01
 #define TUCMD_IP         0x02
 
-/* Receive, manual section 3.2.3: status and errors; the extended formats of the 82574 have them in one word (section 7.1.5). */
+/*
+ * Receive, manual section 3.2.3: status and errors; the extended formats of the 82574 have them in
+ * one word (section 7.1.5).
+ */
 #define RXS_DD     0x01u
 #define RXS_EOP    0x02u
 #define RXS_IXSM   0x04u

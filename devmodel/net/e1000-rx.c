@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Receive, manual sections 3.2 (filters, descriptors, checksums) and 13.4.22 (RCTL); 82574 sections 7.1.5 to 7.1.11 for the
- * extended and packet split formats and for receive-side scaling.
+ * Receive, manual sections 3.2 (filters, descriptors, checksums) and 13.4.22 (RCTL); 82574 section
+ * 7.1 for the extended and packet split formats and for receive-side scaling.
  */
 #include <endian.h>
 #include <string.h>
@@ -36,8 +36,8 @@ struct split_desc {
 };
 
 _Static_assert(sizeof(struct legacy_desc) == DESC_SIZE, "manual section 3.2.3");
-_Static_assert(sizeof(struct extended_desc) == DESC_SIZE, "82574 section 7.1.5");
-_Static_assert(sizeof(struct split_desc) == DESC_PS_SIZE, "82574 section 7.1.10");
+_Static_assert(sizeof(struct extended_desc) == DESC_SIZE, "82574 section 7.1");
+_Static_assert(sizeof(struct split_desc) == DESC_PS_SIZE, "82574 section 7.1");
 
 enum rx_format { RX_LEGACY, RX_EXTENDED, RX_SPLIT };
 
@@ -213,7 +213,10 @@ static void look_at_checksums(struct e1000_core *c, struct rx_frame *f, uint32_t
 		f->status |= RXE_TCPE << RXX_ERRORS;
 }
 
-/* The Toeplitz hash, 82574 section 7.1.11.1: for each set bit of the input, 32 bits of the key from there on. */
+/*
+ * The Toeplitz hash, 82574 section 7.1: for each set bit of the input, 32 bits of the key from
+ * there on.
+ */
 static uint32_t toeplitz(const struct e1000_core *c, const uint8_t *input, unsigned n)
 {
 	uint8_t key[RSS_KEY];
@@ -236,7 +239,10 @@ static uint32_t toeplitz(const struct e1000_core *c, const uint8_t *input, unsig
 	return hash;
 }
 
-/* MRQC bits 16 on: TCP over IPv4, IPv4, TCP over IPv6, IPv6 with extensions, IPv6. Type numbers as written back. */
+/*
+ * MRQC bits 16 on: TCP over IPv4, IPv4, TCP over IPv6, IPv6 with extensions, IPv6. Type numbers as
+ * written back.
+ */
 static unsigned rss_type(const struct e1000_core *c, const struct frame_info *info)
 {
 	uint32_t enabled = c->hw.mrqc >> 16;
@@ -288,7 +294,10 @@ static uint32_t final_status(const struct rx_frame *f, bool last)
 	return RXS_DD | (last ? f->status | RXS_EOP : 0);
 }
 
-/* The next @n bytes of the frame at @from into the buffer, then what is said about them into the descriptor at @at. */
+/*
+ * The next @n bytes of the frame at @from into the buffer, then what is said about them into the
+ * descriptor at @at.
+ */
 static bool put_legacy(
 	struct e1000_core *c, gpa_t at, const struct rx_frame *f, uint32_t from, uint32_t n)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Transmit, manual sections 3.3 (descriptors) and 3.4 to 3.6 (ring, segmentation, checksums). Each descriptor is read once, in
- * order, up to the end of a packet; they are given back when the packet is gone.
+ * Transmit, manual sections 3.3 (descriptors) and 3.4 to 3.6 (ring, segmentation, checksums). Each
+ * descriptor is read once, in order, up to the end of a packet; they are given back when the packet
+ * is gone.
  */
 #include <endian.h>
 #include <string.h>
@@ -197,8 +198,8 @@ static enum nic_tx give_up(struct e1000_core *c, unsigned queue, const char *why
 }
 
 /*
- * From the head on, whose contexts are given back at once. A packet whose end is not there yet is looked at again when the tail
- * moves; one that fills the ring has none.
+ * From the head on, whose contexts are given back at once. A packet whose end is not there yet is
+ * looked at again when the tail moves; one that fills the ring has none.
  */
 static enum nic_tx collect(struct e1000_core *c, unsigned queue, struct packet *p)
 {
@@ -245,7 +246,10 @@ static enum nic_tx next_of_queue(struct e1000_core *c, unsigned queue, struct pa
 	return collect(c, queue, p);
 }
 
-/* Queues take turns; a packet that was sent in part is finished first, since the turn is kept until it is done. */
+/*
+ * Queues take turns; a packet that was sent in part is finished first, since the turn is kept until
+ * it is done.
+ */
 enum nic_tx e1000_tx_next(struct dev *d, struct packet *p)
 {
 	struct e1000_core *c = to_e1000(d);

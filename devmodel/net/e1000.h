@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * e1000.h - what the 82540EM (e1000.c) and the 82574L (e1000e.c) have in common: registers, descriptor engines, interrupts,
- * PHY. What only one of them has is asked of its struct e1000_model.
+ * e1000.h - what the 82540EM (e1000.c) and the 82574L (e1000e.c) have in common: registers,
+ * descriptor engines, interrupts, PHY. What only one of them has is asked of its struct
+ * e1000_model.
  *
  *	e1000-core.c	the table of registers, their effects, life
  *	e1000-irq.c	causes, masks, moderation; pin, MSI, MSI-X
@@ -187,7 +188,10 @@ void e1000_stat_frame(
 	struct e1000_core *c, unsigned way, const uint8_t *eth, uint32_t size, uint32_t frames);
 /* A frame came to us, whatever becomes of it. */
 void e1000_stat_total(struct e1000_core *c, unsigned way, uint32_t size, uint32_t frames);
-/* Adds to a 32-bit counter, which stays at its greatest value (manual section 13.7). @offset: of the register. */
+/*
+ * Adds to a 32-bit counter, which stays at its greatest value (manual section 13.7). @offset: of
+ * the register.
+ */
 void e1000_stat_add(struct e1000_core *c, unsigned offset, uint32_t n);
 
 enum {

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The 82574L: PCI Express, two queues each way, MSI-X with five vectors, receive-side scaling; BM PHY. */
+/*
+ * The 82574L: PCI Express, two queues each way, MSI-X with five vectors, receive-side scaling; BM
+ * PHY.
+ */
 #include "devmodel/net/e1000.h"
 #include "devmodel/net/net-devices.h"
 #include "devmodel/pci/express.h"
 
-/* 82574 section 9.2.4. */
+/* 82574 chapter 9. */
 #define BAR_MEM     0
 #define BAR_IO      2 /* 1: flash, not there */
 #define BAR_MSIX    3
@@ -16,7 +19,7 @@
 #define POWER_PMC   0x0002 /* version; D0 and D3 */
 #define POWER_STATE 0x03
 
-/* 82574 section 6.1. Words 0 to 2 are the address, 0x3f the checksum. */
+/* 82574 chapter 6. Words 0 to 2 are the address, 0x3f the checksum. */
 static const uint16_t nvm[EEPROM_WORDS] = {
 	[0x03] = 0x0420, /* compatibility: a NIC */
 	[0x04] = 0xf746, /* version */
@@ -52,7 +55,7 @@ void e1000e_set_backend(struct dev *d, struct net *net)
 	to_e1000(d)->nic.net = net;
 }
 
-/* The serial number is the address with FFFEh in the middle, 82574 section 9.4. */
+/* The serial number is the address with FFFEh in the middle, 82574 chapter 9. */
 static uint64_t serial(const uint8_t *mac)
 {
 	return (uint64_t)mac[0] << 56 | (uint64_t)mac[1] << 48 | (uint64_t)mac[2] << 40 |

@@ -66,7 +66,9 @@ static void begin(struct eeprom_hw *e)
 	case OP_CONTROL: control(e); break;
 	case OP_WRITE: break; /* after its data */
 	case OP_READ:
-		/* A dummy zero comes first, with the clock that took the last bit of the address. */
+		/*
+		 * A dummy zero comes first, with the clock that took the last bit of the address.
+		 */
 		e->reading = true;
 		e->dout = false;
 		e->out = e->words[e->addr];

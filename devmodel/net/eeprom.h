@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * eeprom.h - a serial EEPROM with Microwire interface: 93C46, 64 words of 16 bits, as it sits beside NICs.
+ * eeprom.h - a serial EEPROM with Microwire interface: 93C46, 64 words of 16 bits, as it sits
+ * beside NICs.
  *
- * The owner passes the levels of the chip's pins as the guest drives them, and asks for DO. A command is a start bit, two bits
- * of opcode and the address, most significant bit first, clocked in by rising edges (93C46 data sheet, table of instructions).
+ * The owner passes the levels of the chip's pins as the guest drives them, and asks for DO. A
+ * command is a start bit, two bits of opcode and the address, most significant bit first, clocked
+ * in by rising edges (93C46 data sheet, table of instructions).
  */
 #ifndef DEVMODEL_NET_EEPROM_H
 #define DEVMODEL_NET_EEPROM_H

@@ -18,8 +18,8 @@
 /* ---- sums ---- */
 
 /*
- * The sum does not care for byte order (RFC 1071 section 2B): words are added as they lie in memory, and the result is
- * turned once.
+ * The sum does not care for byte order (RFC 1071 section 2B): words are added as they lie in
+ * memory, and the result is turned once.
  */
 uint32_t csum_add(uint32_t sum, const uint8_t *data, size_t n)
 {
@@ -232,7 +232,10 @@ uint32_t packet_frame_size(const struct packet *p, unsigned i)
 	return tag + (p->mss ? p->header + segment_size(p, i) : p->size);
 }
 
-/* The sum's complement; 0, which would mean that there is none, is written as its other form where @udp (RFC 768). */
+/*
+ * The sum's complement; 0, which would mean that there is none, is written as its other form where
+ * @udp (RFC 768).
+ */
 static void put_csum(uint8_t *at, uint32_t sum, bool udp)
 {
 	uint16_t v = (uint16_t)~csum_fold(sum);
@@ -270,7 +273,10 @@ static void put_lengths(const struct packet *p, uint8_t *header, uint32_t size, 
 		put_be16(header + p->l4_offset + 4, (uint16_t)(size - p->l4_offset));
 }
 
-/* 82540 manual, section 3.5: the sequence number grows by what was sent, FIN and PSH are for the last one. */
+/*
+ * 82540 manual, section 3.5: the sequence number grows by what was sent, FIN and PSH are for the
+ * last one.
+ */
 static void put_tcp(const struct packet *p, uint8_t *header, unsigned i)
 {
 	uint8_t *tcp = header + p->l4_offset;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * frame.h - Ethernet frames as NICs see them: what is inside, checksums, and cutting a large packet into frames.
+ * frame.h - Ethernet frames as NICs see them: what is inside, checksums, and cutting a large packet
+ * into frames.
  *
- * Pure functions over host memory: whatever the bytes are, nothing outside [data, data + size) is touched.
+ * Pure functions over host memory: whatever the bytes are, nothing outside [data, data + size) is
+ * touched.
  */
 #ifndef DEVMODEL_NET_FRAME_H
 #define DEVMODEL_NET_FRAME_H
@@ -44,7 +46,10 @@ static inline void put_be32(uint8_t *p, uint32_t v)
 
 /* ---- sums ---- */
 
-/* The Internet checksum (RFC 1071) of @n bytes, not complemented, added to @sum. Big-endian, @data at an even offset. */
+/*
+ * The Internet checksum (RFC 1071) of @n bytes, not complemented, added to @sum. Big-endian, @data
+ * at an even offset.
+ */
 uint32_t csum_add(uint32_t sum, const uint8_t *data, size_t n);
 /* Carries added: 16 bits, not complemented. */
 uint16_t csum_fold(uint32_t sum);
@@ -68,16 +73,28 @@ struct frame_info {
 	uint8_t l4_proto;   /* IP protocol number */
 };
 
-/* Looks at a frame of @n bytes, which may have one VLAN tag. IPv6 extension headers are not followed (L4_NONE). */
+/*
+ * Looks at a frame of @n bytes, which may have one VLAN tag. IPv6 extension headers are not
+ * followed (L4_NONE).
+ */
 void frame_parse(const uint8_t *data, size_t n, struct frame_info *ret);
-/* Sum over TCP or UDP with pseudo-header; a UDP checksum of 0 is none and good (IPv4). Only when @f->l4 is one of them. */
+/*
+ * Sum over TCP or UDP with pseudo-header; a UDP checksum of 0 is none and good (IPv4). Only when
+ * @f->l4 is one of them.
+ */
 void frame_check_l4(const uint8_t *data, struct frame_info *f);
-/* Sum of the pseudo-header (RFC 793, RFC 8200 section 8.1) for @len bytes of TCP or UDP; not complemented. */
+/*
+ * Sum of the pseudo-header (RFC 793, RFC 8200 section 8.1) for @len bytes of TCP or UDP; not
+ * complemented.
+ */
 uint32_t frame_pseudo_sum(const uint8_t *data, const struct frame_info *f, uint32_t len);
 
 /* ---- packets to send ---- */
 
-/* A checksum to put in: of the bytes from start to end (0: to the packet's end), which hold what is to be added to it. */
+/*
+ * A checksum to put in: of the bytes from start to end (0: to the packet's end), which hold what is
+ * to be added to it.
+ */
 struct packet_csum {
 	bool wanted;
 	uint16_t start, at, end;
@@ -88,8 +105,9 @@ struct packet_csum {
 #define PACKET_HEADER_MAX 256 /* that is put before each segment */
 
 /*
- * What a driver has handed over. With mss, headers of header bytes and payload that is to be cut into frames of at most mss bytes
- * each; the sum at l4.at is then that of the pseudo-header without length.
+ * What a driver has handed over. With mss, headers of header bytes and payload that is to be cut
+ * into frames of at most mss bytes each; the sum at l4.at is then that of the pseudo-header without
+ * length.
  */
 struct packet {
 	uint8_t *data; /* room for PACKET_MAX bytes */
@@ -112,14 +130,14 @@ uint32_t packet_frame_size(const struct packet *p, unsigned i);
 /* Puts the checksums of a packet without mss into it. With @l4 false only that of the IP header. */
 void packet_sum(struct packet *p, bool l4);
 /*
- * The header of the @i-th segment into @header (PACKET_HEADER_MAX bytes), lengths, numbers and checksums done; stores which
- * part of p->data is its payload.
+ * The header of the @i-th segment into @header (PACKET_HEADER_MAX bytes), lengths, numbers and
+ * checksums done; stores which part of p->data is its payload.
  */
 void packet_segment(const struct packet *p, unsigned i, uint8_t *header, uint32_t *ret_payload,
 	uint32_t *ret_size);
 /*
- * Makes the header right for who cuts the packet itself: lengths and IP checksum of the whole, the pseudo-header's sum with
- * length. False: it is too long for that.
+ * Makes the header right for who cuts the packet itself: lengths and IP checksum of the whole, the
+ * pseudo-header's sum with length. False: it is too long for that.
  */
 bool packet_prepare_tso(struct packet *p);
 

@@ -62,8 +62,8 @@ static void add_header(
 }
 
 /*
- * Can the back-end put in the last sum? It sums to the end of the frame, and finds the place behind the start. A tag
- * would be one more header for it to look through.
+ * Can the back-end put in the last sum? It sums to the end of the frame, and finds the place behind
+ * the start. A tag would be one more header for it to look through.
  */
 static bool offloads_csum(const struct nic *n, const struct packet *p)
 {
@@ -243,7 +243,10 @@ static bool rx_possible(struct nic *n)
 	return ret;
 }
 
-/* What is shorter than the shortest frame of a real network was not padded yet: senders' hardware does that. */
+/*
+ * What is shorter than the shortest frame of a real network was not padded yet: senders' hardware
+ * does that.
+ */
 static void take_frame(struct nic *n, size_t size)
 {
 	uint8_t *frame = n->rx + (n->offloads ? VNET_SIZE : 0);

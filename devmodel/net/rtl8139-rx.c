@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Receive: the ring of bytes (data sheet of the RTL8139C, section 5.3), descriptors (data sheet section 9.2.2). */
+/*
+ * Receive: the ring of bytes (data sheet of the RTL8139C, "Receive operation"), descriptors (data
+ * sheet, "Rx descriptor").
+ */
 #include <endian.h>
 #include <string.h>
 
@@ -69,8 +72,8 @@ static uint32_t ring_room(const struct rtl8139 *s)
 }
 
 /*
- * With RCR.WRAP a frame that reaches the end of the ring goes on behind it, where the driver has left room; a ring of 64 KiB
- * knows no such thing.
+ * With RCR.WRAP a frame that reaches the end of the ring goes on behind it, where the driver has
+ * left room; a ring of 64 KiB knows no such thing.
  */
 static int ring_write(struct rtl8139 *s, uint32_t at, const uint8_t *data, uint32_t n)
 {
@@ -118,7 +121,7 @@ static bool desc_free(struct rtl8139 *s)
 	return rtl8139_read_desc(s, R_RDSAR, s->hw.rx_desc, &t) && t.command & DESC_OWN;
 }
 
-/* Data sheet section 9.2.2: protocol, and which sums are wrong. */
+/* "Rx descriptor": protocol, and which sums are wrong. */
 static uint32_t csum_status(struct rtl8139 *s, const uint8_t *frame, uint32_t n)
 {
 	struct frame_info f;
@@ -140,7 +143,10 @@ static uint32_t csum_status(struct rtl8139 *s, const uint8_t *frame, uint32_t n)
 	return v;
 }
 
-/* The tag out of the frame, as the second word of a descriptor shows it; 0: there is none, or it stays. */
+/*
+ * The tag out of the frame, as the second word of a descriptor shows it; 0: there is none, or it
+ * stays.
+ */
 static uint32_t take_vlan(struct rtl8139 *s, uint8_t **frame, uint32_t *n)
 {
 	uint32_t v;
@@ -202,8 +208,8 @@ static bool put_descs(struct rtl8139 *s, uint8_t *frame, uint32_t n, enum match 
 }
 
 /*
- * There is no doorbell for receive descriptors. The driver is told once that there are none; they are looked at again when
- * it writes to an interrupt register, or a little later.
+ * There is no doorbell for receive descriptors. The driver is told once that there are none; they
+ * are looked at again when it writes to an interrupt register, or a little later.
  */
 static bool descs_ready(struct rtl8139 *s)
 {
@@ -228,7 +234,7 @@ bool rtl8139_rx_ready(struct dev *d)
 	return cplus(s) ? descs_ready(s) : ring_room(s) >= FRAME_ROOM;
 }
 
-/* ---- filter, data sheet section 6.12 (RCR) and 6.1 (MAR) ---- */
+/* ---- filter: RCR, MAR ---- */
 
 /* The first six bits of the CRC, as it is sent, choose one of 64. */
 static bool in_multicast_table(const struct rtl8139 *s, const uint8_t *frame)

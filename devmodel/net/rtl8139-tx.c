@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Transmit: slots (data sheet of the RTL8139C, section 5.2), descriptors (section 9.2.1). */
+/*
+ * Transmit: slots (data sheet of the RTL8139C, "Transmit operation"), descriptors (data sheet, "Tx
+ * descriptor").
+ */
 #include <endian.h>
 
 #include "devmodel/net/rtl8139.h"
@@ -62,7 +65,10 @@ static void slot_done(struct rtl8139 *s)
 
 /* ---- C+ mode ---- */
 
-/* The sum of TCP or UDP: the device makes the pseudo-header's itself, whatever the driver has left there. */
+/*
+ * The sum of TCP or UDP: the device makes the pseudo-header's itself, whatever the driver has left
+ * there.
+ */
 static void want_l4(struct packet *p, const struct frame_info *f, bool segments)
 {
 	uint32_t len = f->end - f->l4_offset;
@@ -83,7 +89,7 @@ static void want_ip(struct packet *p, const struct frame_info *f)
 	put_be16(p->data + at, 0);
 }
 
-/* Large send: data sheet section 9.2.1, "TCP segmentation". */
+/* "Large-send task offload Tx descriptor". */
 static void want_segments(struct packet *p, const struct frame_info *f, uint16_t mss)
 {
 	unsigned header = f->l4_offset + (p->data[f->l4_offset + 12] >> 4) * 4u;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The RTL8139C+'s registers, data sheet section 6; rtl8139.h says what is where. */
+/* The RTL8139C+'s registers; rtl8139.h says what is where. */
 #include "devmodel/net/rtl8139.h"
 
 #include <endian.h>
@@ -66,7 +66,7 @@ static const uint8_t writable[R_SIZE] = {
 	[0xec] = 0x3f, /* ETThR */
 };
 
-/* Only while 9346CR says so: section 6.13. */
+/* Only while 9346CR says so. */
 static bool locked(const struct rtl8139 *s, unsigned i)
 {
 	bool config = (i >= R_CONFIG0 && i <= R_CONFIG1) || i == R_CONFIG3 || i == R_CONFIG4 ||
@@ -88,7 +88,7 @@ void rtl8139_cause(struct rtl8139 *s, uint16_t causes)
 	update_irq(s);
 }
 
-/* ---- TCTR and TimerInt, section 6.16 ---- */
+/* ---- TCTR and TimerInt ---- */
 
 static uint64_t now(struct rtl8139 *s)
 {
@@ -199,7 +199,7 @@ static void load_config(struct rtl8139 *s)
 	s->hw.reg[R_CONFIG4] = 0;
 }
 
-/* CR.RST, section 6.7: engines and interrupts; addresses, configuration and PHY stay. */
+/* CR.RST: engines and interrupts; addresses, configuration and PHY stay. */
 static void soft_reset(struct rtl8139 *s)
 {
 	uint8_t *reg = s->hw.reg;
@@ -257,7 +257,7 @@ static void dump_tally(struct rtl8139 *s)
 	};
 	uint64_t to = (uint64_t)rtl_get32(s, R_TSD + 4) << 32 | (rtl_get32(s, R_TSD) & ~0x3fu);
 
-	_Static_assert(sizeof(dump) == 64, "data sheet section 6.3");
+	_Static_assert(sizeof(dump) == 64, "data sheet, DTCCR");
 	s->hw.reg[R_TSD] &= (uint8_t)~DTCCR_COMMAND;
 	if (pci_may_dma(&s->pci) &&
 		gmem_write(s->pci.dev.bus->gmem, GPA(to), &dump, sizeof(dump)) < 0)
@@ -396,7 +396,10 @@ static void reg_write(
 
 /* ---- reading ---- */
 
-/* TSAD (0x60): OWN, abort, underrun and TOK of the four slots, a bit each. Section 6.19 of the RTL8139C. */
+/*
+ * TSAD (0x60): OWN, abort, underrun and TOK of the four slots, a bit each. Section 6.19 of the
+ * RTL8139C.
+ */
 static uint16_t all_slots(const struct rtl8139 *s)
 {
 	uint16_t v = 0;

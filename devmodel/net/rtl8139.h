@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * rtl8139.h - the RTL8139C+: registers as an array of bytes, which drivers access in any width, and the two engines.
+ * rtl8139.h - the RTL8139C+: registers as an array of bytes, which drivers access in any width, and
+ * the two engines.
  *
- *	C mode		four transmit slots (TSD, TSAD); frames into one ring of bytes (RBSTART, CAPR, CBR)
- *	C+ mode		rings of descriptors (TNPDS, THPDS, RDSAR) with checksums, large send, VLAN tags; C+CR chooses
+ *	C mode		four transmit slots (TSD, TSAD); one receive ring of bytes (RBSTART, CAPR, CBR)
+ *	C+ mode		rings of descriptors (TNPDS, THPDS, RDSAR); checksums, large send, tags
  *
- * "RTL8139C(L)+ Advanced PCI/Mini-PCI/Cardbus 3.3V Single-Chip Fast Ethernet Controller" (rev. 1.6; "data sheet" in
- * comments) and, for C mode, "RTL8139C(L) …" (rev. 1.4).
+ * "RTL8139C(L)+ Advanced PCI/Mini-PCI/Cardbus 3.3V Single-Chip Fast Ethernet Controller" (rev. 1.6;
+ * "data sheet" in comments) and, for C mode, "RTL8139C(L) …" (rev. 1.4).
  *
  *	rtl8139.c	registers, life
  *	rtl8139-tx.c	slots and descriptors to packets
@@ -18,7 +19,7 @@
 #include "devmodel/net/eeprom.h"
 #include "devmodel/net/nic.h"
 
-/* Data sheet section 6: offsets. */
+/* Offsets; the registers are described in the data sheet by these names. */
 enum {
 	R_IDR = 0x00,
 	R_MAR = 0x08,
@@ -157,7 +158,7 @@ static inline void rtl_set32(struct rtl8139 *s, unsigned offset, uint32_t v)
 	rtl_set16(s, offset + 2, (uint16_t)(v >> 16));
 }
 
-/* Descriptors of both directions, data sheet section 9.2. */
+/* Descriptors of both directions. */
 struct rtl8139_desc {
 	uint32_t command; /* OWN, EOR, FS, LS, size; status */
 	uint32_t vlan;

@@ -483,6 +483,7 @@ bool scsi_unit_init(struct scsi_unit *u, const struct scsi_unit_conf *conf, stru
 	err = blk_queue_open(blk, loop, &u->queue);
 	if (err < 0)
 		return err_set_errno(error, -err, "a queue of disk %s", blk->id);
+	scsi_unit_reset(u);
 	return true;
 }
 

@@ -8,8 +8,8 @@
  *	              └─► SCSI_DONE ◄─────────────────────────┘
  *
  * The transport lends a task, hands over the CDB, and then moves the data in pieces as they suit it: all at once
- * (virtio-scsi), or through a buffer of its own (USB). A piece of a medium access is whole blocks; that of a
- * parameter list or a response is as long as the transport likes. Nothing is allocated, nothing waits.
+ * (virtio-scsi), or through a buffer of its own (USB). A piece of a medium access is whole blocks, and not more than
+ * info.max_transfer; that of a parameter list or a response is as long as the transport likes. Nothing is allocated, nothing waits.
  *
  * One loop owns a unit, its tasks and its disk's queue. CDB, parameter lists and payload are the guest's.
  */
@@ -95,7 +95,7 @@ struct scsi_unit {
 	struct scsi_unit_hw hw;     /* [s] */
 };
 
-/* Opens a queue of @blk (borrowed) on @loop. Main thread, as for done. Errors: the disk refuses. */
+/* Opens a queue of @blk (borrowed) on @loop; as after scsi_unit_reset(). Main thread, as for done. Errors: the disk refuses. */
 bool scsi_unit_init(struct scsi_unit *u, const struct scsi_unit_conf *conf, struct blk *blk,
 	struct loop *loop, GError **error);
 /* Closes it. No task waits. Idempotent. */

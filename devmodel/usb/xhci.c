@@ -13,6 +13,7 @@
 #include <errno.h>
 
 #include "base/qs.h"
+#include "devmodel/pci/express.h"
 #include "devmodel/usb/xhci.h"
 
 #define CAP_LENGTH   0x40u
@@ -25,6 +26,11 @@
 #define MSIX_TABLE   0x3000u
 #define MSIX_PBA     0x3800u
 #define REGS_SIZE    0x4000u
+
+/* Configuration space, section 5.2: two registers at fixed places, capabilities behind them. */
+#define SBRN      0x60
+#define FLADJ     0x61
+#define CAPS_FROM 0x68
 
 /* Operational registers, section 5.4. */
 enum {
@@ -546,12 +552,15 @@ static bool realize(struct dev *d, GError **error)
 	add_ports(s);
 	if (!pci_dev_init(p, &pci_ops, &conf, error))
 		return false;
-	p->pci_hw.cfg[0x60] = 0x30; /* serial bus release: USB 3.0 */
-	p->pci_hw.cfg[0x61] = 0x20; /* frame length */
+	p->pci_hw.cfg[SBRN] = 0x30; /* USB 3.0 */
+	p->pci_hw.cfg[FLADJ] = 0x20;
+	p->next_cap = CAPS_FROM;
 	region_init_io(&s->regs, d, &regs_ops, "xhci", BUS_MMIO, REGS_SIZE);
 	pci_bar_init(p, 0, &s->regs, true, false);
-	if (pci_msix_init(p, XHCI_INTRS, 0, MSIX_TABLE, MSIX_PBA) < 0)
-		return err_set(error, VMMD_ERROR_INTERNAL, "device %s: no room for MSI-X", d->id);
+	if (pci_msix_init(p, XHCI_INTRS, 0, MSIX_TABLE, MSIX_PBA) < 0 ||
+		pci_exp_init(p, PCI_EXP_ENDPOINT) < 0)
+		return err_set(
+			error, VMMD_ERROR_INTERNAL, "device %s: no room for capabilities", d->id);
 	return true;
 }
 

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* PCI-to-PCI bridges: bus numbers, windows, pins, reset of the bus behind. */
+#include <pthread.h>
+#include <sched.h>
+
+#include "base/qs.h"
 #include "devmodel/chipset/chipset.h"
 #include "tests/device/rig.h"
 
@@ -65,6 +69,7 @@ static void place(struct setup *s)
 static void header(void)
 {
 	struct setup s = setup();
+	unsigned caps = 0;
 
 	g_assert_cmphex(bget(&s, PCI_VENDOR_ID, 4), ==, 0x00011b36);
 	g_assert_cmphex(bget(&s, PCI_REVISION, 4), ==, 0x06040000);
@@ -72,13 +77,17 @@ static void header(void)
 	g_assert_cmphex(bget(&s, PCI_IO_BASE, 2), ==, 0x0101);
 	g_assert_cmphex(bget(&s, PCI_PREF_BASE, 4), ==, 0x00010001);
 	g_assert_cmphex(bget(&s, PCI_INT_PIN, 1), ==, 1);
-	/* No BARs, no subsystem in the header: it is in a capability. */
+	/* No BARs, no subsystem in the header: it is in a capability; the chassis is in another. */
 	bset(&s, PCI_BAR0, 4, UINT32_MAX);
 	g_assert_cmphex(bget(&s, PCI_BAR0, 4), ==, 0);
 	for (unsigned cap = bget(&s, PCI_CAP_PTR, 1); cap; cap = bget(&s, cap + 1, 1)) {
 		if (bget(&s, cap, 1) == PCI_CAP_SSVID)
 			g_assert_cmphex(bget(&s, cap + 4, 4), ==, 0x11001af4);
+		if (bget(&s, cap, 1) == PCI_CAP_SLOT)
+			g_assert_cmphex(bget(&s, cap + 2, 2), ==, 0);
+		caps |= 1u << bget(&s, cap, 1);
 	}
+	g_assert_cmphex(caps, ==, 1u << PCI_CAP_MSI | 1u << PCI_CAP_SSVID | 1u << PCI_CAP_SLOT);
 	rig_free(s.r);
 }
 
@@ -365,6 +374,65 @@ static void random_writes(void)
 	rig_free(s.r);
 }
 
+/* ---- bridges come and go while vCPUs look for what is behind them ---- */
+
+#define READERS 2
+#define ROUNDS  300
+
+struct reader {
+	struct rig *r;
+	pthread_t thread;
+	int stop;          /* atomic */
+	unsigned answered; /* and what came was right */
+	unsigned wrong;
+};
+
+static void *read_config(void *opaque)
+{
+	struct reader *reader = opaque;
+
+	qs_thread_init();
+	while (!__atomic_load_n(&reader->stop, __ATOMIC_ACQUIRE)) {
+		uint32_t v = rig_cfg_read(reader->r, FAR, PCI_VENDOR_ID, 4);
+
+		__atomic_fetch_add(v == ID ? &reader->answered : &reader->wrong, v != UINT32_MAX,
+			__ATOMIC_RELAXED);
+		sched_yield();
+	}
+	qs_thread_done();
+	return NULL;
+}
+
+static void come_and_go(void)
+{
+	struct rig *r = rig_new();
+	struct reader readers[READERS] = {0};
+
+	for (unsigned i = 0; i < READERS; i++) {
+		readers[i].r = r;
+		g_assert_cmpint(
+			pthread_create(&readers[i].thread, NULL, read_config, &readers[i]), ==, 0);
+	}
+	for (unsigned i = 0; i < ROUNDS || !__atomic_load_n(&readers[0].answered, __ATOMIC_RELAXED);
+		i++) {
+		struct dev *bridge = rig_function(r, &pci_bridge_ops, "bridge", r->pci, SLOT);
+		struct dev *far = rig_function(
+			r, &pci_probe_ops, "far", bridge_pci_bus(bridge), FAR_SLOT);
+
+		rig_cfg_write(r, BRIDGE, PCI_PRIMARY, 4, BUS << 8 | BUS << 16);
+		sched_yield();
+		rig_cfg_write(r, BRIDGE, PCI_BRIDGE_CONTROL, 2, i % 2 ? RESET : 0);
+		dev_free(far);
+		dev_free(bridge);
+	}
+	for (unsigned i = 0; i < READERS; i++) {
+		__atomic_store_n(&readers[i].stop, 1, __ATOMIC_RELEASE);
+		g_assert_cmpint(pthread_join(readers[i].thread, NULL), ==, 0);
+		g_assert_cmpuint(readers[i].wrong, ==, 0);
+	}
+	rig_free(r);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -377,6 +445,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/bridge/pins", pins);
 	g_test_add_func("/bridge/bus-in-reset", bus_in_reset);
 	g_test_add_func("/bridge/saved-and-loaded", saved_and_loaded);
+	g_test_add_func("/bridge/come-and-go", come_and_go);
 	g_test_add_func("/bridge/random-writes", random_writes);
 	return g_test_run();
 }

@@ -76,6 +76,28 @@ void driver_send(struct e1000_driver *d, const void *frame, size_t n)
 	driver_ring(d);
 }
 
+struct rx_desc driver_rx_desc(struct e1000_driver *d, unsigned i)
+{
+	struct rx_desc r;
+
+	nic_mem_read(&d->n, RING_RX + i * sizeof(r), &r, sizeof(r));
+	return r;
+}
+
+void driver_assert_received(
+	struct e1000_driver *d, unsigned i, const uint8_t *to, size_t n, uint8_t seed)
+{
+	uint8_t got[NIC_FRAME], frame[NIC_FRAME];
+	struct rx_desc r = driver_rx_desc(d, i);
+
+	nic_make_frame(frame, to, n, seed);
+	g_assert_cmphex(r.status & 3, ==, 3);
+	g_assert_cmphex(r.errors, ==, 0);
+	g_assert_cmpuint(r.length, ==, n);
+	nic_mem_read(&d->n, r.address, got, n);
+	g_assert_cmpmem(got, n, frame, n);
+}
+
 /* ---- packets to be cut ---- */
 
 static void random_bytes(uint8_t *p, size_t n)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * e1000-driver.h - the driver's side of an e1000 or e1000e, as much of it as tests share: rings, descriptors, packets to segment.
- * Numbers are from the manuals, not from the device's headers.
+ * e1000-driver.h - the driver's side of an e1000 or e1000e, as much of it as tests share: rings,
+ * descriptors, packets to segment. Numbers are from the manuals, not from the device's headers.
  */
 #ifndef TESTS_DEVICE_E1000_DRIVER_H
 #define TESTS_DEVICE_E1000_DRIVER_H
@@ -69,7 +69,10 @@ struct raw_desc {
 	uint32_t command, upper;
 };
 
-/* @ops is that of one of both; rings of @tx_size and @rx_size descriptors, both units on, promiscuous, no CRC. */
+/*
+ * @ops is that of one of both; rings of @tx_size and @rx_size descriptors, both units on,
+ * promiscuous, no CRC.
+ */
 void driver_init(struct e1000_driver *d, const struct dev_ops *ops, unsigned offloads,
 	unsigned tx_size, unsigned rx_size);
 void driver_done(struct e1000_driver *d);
@@ -84,6 +87,19 @@ uint64_t driver_buffer(struct e1000_driver *d, const void *data, size_t n);
 /* One frame in one legacy descriptor, with status wanted. */
 void driver_send(struct e1000_driver *d, const void *frame, size_t n);
 
+/* The receive descriptor as the legacy format writes it back. */
+struct rx_desc {
+	uint64_t address;
+	uint16_t length, csum;
+	uint8_t status, errors;
+	uint16_t special;
+};
+
+struct rx_desc driver_rx_desc(struct e1000_driver *d, unsigned i);
+/* The @i-th holds the whole frame that nic_make_frame() makes, without error. */
+void driver_assert_received(
+	struct e1000_driver *d, unsigned i, const uint8_t *to, size_t n, uint8_t seed);
+
 /* ---- packets to be cut ---- */
 
 struct tso_packet {
@@ -92,7 +108,10 @@ struct tso_packet {
 	bool ip6, udp;
 };
 
-/* Headers with random numbers, a random payload. As the stack leaves it for the device: lengths 0, pseudo-header summed. */
+/*
+ * Headers with random numbers, a random payload. As the stack leaves it for the device: lengths 0,
+ * pseudo-header summed.
+ */
 void tso_make(struct tso_packet *p, bool ip6, bool udp, unsigned payload, unsigned mss);
 /* Context and data descriptors, the data in random pieces. @vlan: a TCI, or -1. */
 void driver_send_tso(struct e1000_driver *d, const struct tso_packet *p, int vlan);

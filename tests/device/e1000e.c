@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What only the 82574L has: capabilities, MSI and MSI-X, extended descriptors, packet split, scaling, semaphores, SYSTIM. */
+/*
+ * What only the 82574L has: capabilities, MSI and MSI-X, extended descriptors, packet split,
+ * scaling, semaphores, SYSTIM.
+ */
 #include <string.h>
 
 #include "base/qs.h"
@@ -166,7 +169,9 @@ static void msix(void)
 	driver_done(&d);
 }
 
-/* EIAME: a message masks its cause, the driver unmasks it; what came meanwhile is told then, once. */
+/*
+ * EIAME: a message masks its cause, the driver unmasks it; what came meanwhile is told then, once.
+ */
 static void msix_automask(void)
 {
 	struct e1000_driver d;
@@ -210,7 +215,10 @@ static void msix_throttling(void)
 	driver_done(&d);
 }
 
-/* Causes without a vector of their own are found by reading ICR, which clears them, also with MSI-X. */
+/*
+ * Causes without a vector of their own are found by reading ICR, which clears them, also with
+ * MSI-X.
+ */
 static void msix_other(void)
 {
 	struct e1000_driver d;
@@ -319,7 +327,10 @@ static void packet_split(void)
 	driver_done(&d);
 }
 
-/* The hash's verification suite of Microsoft's documentation of RSS: addresses, ports, hash with ports, without. */
+/*
+ * The hash's verification suite of Microsoft's documentation of RSS: addresses, ports, hash with
+ * ports, without.
+ */
 static const struct {
 	uint8_t source[4], target[4];
 	uint16_t source_port, target_port;

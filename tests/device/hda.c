@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The sound controller as Linux' and Windows' class drivers go: rings of commands, the codec's tree, streams in time. */
+/*
+ * The sound controller as Linux' and Windows' class drivers go: rings of commands, the codec's
+ * tree, streams in time.
+ */
 #include <string.h>
 
 #include "base/qs.h"
@@ -315,7 +318,10 @@ struct entry {
 	uint32_t length, flags;
 };
 
-/* @n buffers of @length bytes, each with an interrupt; 48 kHz, 16 bits, stereo: 192 bytes a millisecond. */
+/*
+ * @n buffers of @length bytes, each with an interrupt; 48 kHz, 16 bits, stereo: 192 bytes a
+ * millisecond.
+ */
 static void start_stream(struct hda_rig *h, unsigned s, unsigned n, uint32_t length)
 {
 	for (unsigned i = 0; i < n; i++) {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* nic-fuzz.h - a NIC under pci-fuzz.h; its own operations are frames from outside, a full network, the link. */
+/*
+ * nic-fuzz.h - a NIC under pci-fuzz.h; its own operations are frames from outside, a full network,
+ * the link.
+ */
 #ifndef TESTS_DEVICE_NIC_FUZZ_H
 #define TESTS_DEVICE_NIC_FUZZ_H
 

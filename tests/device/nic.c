@@ -98,7 +98,10 @@ void nic_mem_read(struct nic_rig *n, uint64_t at, void *data, size_t size)
 	qs_leave();
 }
 
-/* Devices post again while there is work: as long as one of two rounds does something, there is no end to see. */
+/*
+ * Devices post again while there is work: as long as one of two rounds does something, there is no
+ * end to see.
+ */
 void nic_poll(struct nic_rig *n)
 {
 	for (unsigned i = 0; i < 40; i++)
@@ -216,7 +219,9 @@ static void random_write(struct nic_rig *n)
 	uint64_t at = (uint64_t)g_test_rand_int_range(0, (int)r->size);
 	uint32_t value = (uint32_t)g_test_rand_int();
 
-	/* The first pages hold nearly all registers, and small numbers mean something more often. */
+	/*
+	 * The first pages hold nearly all registers, and small numbers mean something more often.
+	 */
 	if (g_test_rand_bit())
 		at %= 0x6000;
 	if (g_test_rand_bit())

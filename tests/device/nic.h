@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * nic.h - an emulated NIC on the rig, with the fake network at its other end and its registers in reach.
+ * nic.h - an emulated NIC on the rig, with the fake network at its other end and its registers in
+ * reach.
  */
 #ifndef TESTS_DEVICE_NIC_H
 #define TESTS_DEVICE_NIC_H
@@ -49,7 +50,10 @@ bool nic_irq(struct nic_rig *n);
 GBytes *nic_sent(struct nic_rig *n);
 void nic_assert_sent(struct nic_rig *n, const void *frame, size_t size);
 void nic_assert_nothing_sent(struct nic_rig *n);
-/* A frame of @size bytes to @to (6 bytes), filled with a pattern that @seed gives, from the network. */
+/*
+ * A frame of @size bytes to @to (6 bytes), filled with a pattern that @seed gives, from the
+ * network.
+ */
 void nic_inject(struct nic_rig *n, const uint8_t *to, size_t size, uint8_t seed);
 void nic_make_frame(uint8_t *frame, const uint8_t *to, size_t size, uint8_t seed);
 
@@ -58,12 +62,18 @@ void nic_save_and_load(struct nic_rig *n);
 void nic_rig_quiesce(struct nic_rig *n);
 void nic_rig_resume(struct nic_rig *n);
 
-/* @writes random writes anywhere, with frames from outside; nothing may break. Then the device is reset. */
+/*
+ * @writes random writes anywhere, with frames from outside; nothing may break. Then the device is
+ * reset.
+ */
 void nic_random_writes(struct nic_rig *n, unsigned writes);
 
 /* ---- independent checks of what is on the wire ---- */
 
-/* The Internet checksum over @n bytes as RFC 1071 writes it, complemented; 0 when a sum that is in the data is right. */
+/*
+ * The Internet checksum over @n bytes as RFC 1071 writes it, complemented; 0 when a sum that is in
+ * the data is right.
+ */
 uint16_t ref_csum(const uint8_t *data, size_t n, uint32_t start);
 /* Asserts that IP header and TCP or UDP checksum of an Ethernet frame (without tag) are right. */
 void ref_check_frame(const uint8_t *frame, size_t n);

@@ -109,7 +109,7 @@ static void operate(struct fuzzed *f, struct fuzz_input *in)
 	case 6: fill(f, in, op); break;
 	case 7:
 		clock_step_to(f->r->clocks, clock_now(f->r->clocks, VM_CLOCK_VIRTUAL) +
-						    (INT64_C(1) << fuzz_take(in, 1) % 36));
+						    (INT64_C(1) << fuzz_take(in, 1) % 31));
 		break;
 	case 8:
 	case 9:

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * RTL8139C+ as its drivers go: C mode like 8139too, Windows' and iPXE's; C+ mode like 8139cp. Registers by ports or by memory, of
- * any width.
+ * RTL8139C+ as its drivers go: C mode like 8139too, Windows' and iPXE's; C+ mode like 8139cp.
+ * Registers by ports or by memory, of any width.
  */
 #include <string.h>
 

@@ -30,9 +30,6 @@ static void disk_init_as(struct disk *d, const void *driver, bool cdrom)
 	g_assert_true(prop_set_text(
 		prop_find(usb_storage_ops.props, "cdrom"), d->dev, cdrom ? "on" : "off", NULL));
 	g_assert_true(dev_realize(d->dev, NULL));
-	bus_lock(d->u.r->bus);
-	usb_storage_ops.reset(d->dev, RESET_COLD);
-	bus_unlock(d->u.r->bus);
 	usb_insert(&d->u, d->dev);
 }
 
@@ -186,6 +183,43 @@ static void read_and_write(gconstpointer driver)
 		COMMAND(&d, false, buf, BLOCK, 0x8a, 0, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 1, 0, 0),
 		==, 0);
 	g_assert_cmphex(d.blk->data[9 * BLOCK + 5], ==, 0x5a);
+	disk_done(&d);
+}
+
+/* INQUIRY's vital product data, modes and what MODE SELECT changes, UNMAP. */
+static void pages(gconstpointer driver)
+{
+	uint8_t buf[64], write_through[24] = {[3] = 8, [12] = 8, [13] = 10};
+	uint8_t unmap[24] = {0, 22, 0, 16, [15] = 40, [19] = 2};
+	struct disk d;
+
+	disk_init(&d, driver);
+	become_ready(&d);
+	g_assert_cmpuint(COMMAND(&d, true, buf, 10, 0x12, 1, 0, 0, 10, 0), ==, 0);
+	g_assert_cmpmem(buf, 10, "\0\0\0\6\0\x80\x83\xb0\xb1\xb2", 10);
+	g_assert_cmpuint(COMMAND(&d, true, buf, 16, 0x12, 1, 0x80, 0, 16, 0), ==, 0);
+	g_assert_cmpmem(buf, 4, "\0\x80\0\xc", 4);
+	g_assert_cmpuint(COMMAND(&d, true, buf, 64, 0x12, 1, 0xb0, 0, 64, 0), ==, 0);
+	g_assert_cmpmem(buf, 4, "\0\xb0\0\x3c", 4);
+	g_assert_cmpmem(buf + 20, 12, "\0\x40\0\0\0\0\0\1\0\0\0\1", 12);
+	g_assert_cmpuint(COMMAND(&d, true, buf, 4, 0x12, 1, 0x77, 0, 4, 0), ==, 1);
+	expect_sense(&d, 5, 0x2400);
+	/* the caching page: on, changeable, off after MODE SELECT */
+	g_assert_cmpuint(COMMAND(&d, true, buf, 32, 0x1a, 0, 8, 0, 32, 0), ==, 0);
+	g_assert_cmpmem(buf, 15, "\x1f\0\x10\x8\0\0\x20\0\0\0\2\0\x8\x12\4", 15);
+	g_assert_cmpuint(COMMAND(&d, true, buf, 32, 0x1a, 0, 0x48, 0, 32, 0), ==, 0);
+	g_assert_cmphex(buf[14], ==, 4);
+	g_assert_cmpuint(COMMAND(&d, false, write_through, 24, 0x15, 0x10, 0, 0, 24, 0), ==, 0);
+	g_assert_cmpuint(COMMAND(&d, true, buf, 32, 0x1a, 0, 8, 0, 32, 0), ==, 0);
+	g_assert_cmphex(buf[14], ==, 0);
+	write_through[13] = 60;
+	g_assert_cmpuint(COMMAND(&d, false, write_through, 24, 0x15, 0x10, 0, 0, 24, 0), ==, 1);
+	expect_sense(&d, 5, 0x1a00);
+	g_assert_cmpuint(COMMAND(&d, false, unmap, 24, 0x42, 0, 0, 0, 0, 0, 0, 0, 24, 0), ==, 0);
+	g_assert_cmpuint(fake_blk_submitted(d.blk, BLK_DISCARD), ==, 1);
+	g_assert_cmphex(d.blk->data[39 * BLOCK + 3], !=, 0);
+	g_assert_cmphex(d.blk->data[40 * BLOCK + 3], ==, 0);
+	g_assert_cmphex(d.blk->data[41 * BLOCK + 3], ==, 0);
 	disk_done(&d);
 }
 
@@ -466,6 +500,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/usb-storage/no-disk", no_disk);
 	add("identity", identity);
 	add("read-and-write", read_and_write);
+	add("pages", pages);
 	add("errors", errors);
 	add("thirteen-cases", thirteen_cases);
 	add("invalid-wrapper", invalid_wrapper);
