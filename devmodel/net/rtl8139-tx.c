@@ -11,11 +11,13 @@
 #define TSD_OWN     0x00002000u
 #define TSD_TOK     0x00008000u
 
-#define TXD_LARGE    0x08000000u
-#define TXD_MSS(v)   ((v) >> 16 & 0x7ff)
-#define TXD_IPCS     0x00040000u
-#define TXD_UDPCS    0x00020000u
-#define TXD_TCPCS    0x00010000u
+#define TXD_LARGE  0x08000000u
+#define TXD_MSS(v) ((v) >> 16 & 0x7ff)
+#define TXD_IPCS   0x00040000u
+#define TXD_UDPCS  0x00020000u
+#define TXD_TCPCS  0x00010000u
+/* Where the status goes, what was asked for stood: all of it is 0 when a frame was sent. */
+#define TXD_KEPT     (DESC_EOR | DESC_FS | DESC_LS | 0xffffu)
 #define TXD_SIZE(v)  ((v)&0xffff)
 #define TXD_VLAN     0x00020000u /* of the second word */
 #define TCP_CHECKSUM 16
@@ -170,7 +172,7 @@ static void descs_done(struct rtl8139 *s)
 		if (!rtl8139_read_desc(s, rings[s->queue].reg, *i, &t) ||
 			!rtl8139_desc_at(s, rings[s->queue].reg, *i, &at))
 			return;
-		t.command = htole32(t.command & ~DESC_OWN);
+		t.command = htole32(t.command & TXD_KEPT);
 		(void)!gmem_write(s->pci.dev.bus->gmem, at, &t.command, sizeof(t.command));
 		*i = rtl8139_next_desc(*i, le32toh(t.command));
 	}

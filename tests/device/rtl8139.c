@@ -585,6 +585,11 @@ static void cplus_large_send(void)
 					done);
 			g_assert_cmphex(f[47], ==, done + n == payload ? 0x19 : 0x10);
 		}
+		/* No bit of the MSS is taken for an error. */
+		g_assert_cmphex(
+			get_desc(&c, TX_RING, (c.tx + 63) % 64).command & 0x8fff0000, ==, 0);
+		g_assert_cmphex(
+			get_desc(&c, TX_RING, (c.tx + 62) % 64).command & 0x8fff0000, ==, 0);
 		nic_assert_nothing_sent(&c.n);
 	}
 	nic_rig_done(&c.n);
