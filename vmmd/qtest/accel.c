@@ -25,7 +25,8 @@ struct line {
 struct qtest {
 	struct accel accel;
 	struct loop *loop;
-	struct bus *bus; /* NULL until vcpus_create or qtest_serve */
+	struct irq_sink *pic, *ioapic; /* [c] may be NULL */
+	struct bus *bus;               /* NULL until vcpus_create or qtest_serve */
 	pthread_mutex_t lock;
 	struct line lines[GSIS];
 	struct loop_call sync_call;
@@ -115,8 +116,15 @@ static int qtest_memory_commit(struct accel *a, const struct accel_slot *slots, 
 	return 0;
 }
 
+/* As base/accel.h says of an accelerator's own: GSI 0 is input 2 of the IOAPIC. */
 static int qtest_gsi_set(struct accel *a, unsigned gsi, bool level)
 {
+	struct qtest *q = to_qtest(a);
+
+	if (q->pic && gsi < 16)
+		q->pic->set(q->pic, gsi, level);
+	if (q->ioapic && gsi != 2)
+		q->ioapic->set(q->ioapic, gsi ? gsi : 2, level);
 	return 0;
 }
 
@@ -325,6 +333,12 @@ struct accel *qtest_accel_new(struct loop *loop)
 		q->lines[gsi].fd = q->lines[gsi].poll.fd = -1;
 	}
 	return &q->accel;
+}
+
+void qtest_accel_wire(struct accel *a, struct irq_sink *pic, struct irq_sink *ioapic)
+{
+	to_qtest(a)->pic = pic;
+	to_qtest(a)->ioapic = ioapic;
 }
 
 struct loop *qtest_accel_attach(struct accel *a, struct bus *bus)

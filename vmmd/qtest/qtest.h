@@ -9,10 +9,17 @@
 #include "base/accel.h"
 
 struct bus;
+struct irq_sink;
 struct loop;
 
 /* Clocks given to the bus must be stepped ones. Message-signalled interrupts become memory writes. Cannot fail. */
 struct accel *qtest_accel_new(struct loop *loop);
+
+/*
+ * The machine's own interrupt controllers (devmodel/platform/irqchip.h), which GSIs drive from now on. Set-up; they live until
+ * no device drives a pin any more.
+ */
+void qtest_accel_wire(struct accel *a, struct irq_sink *pic, struct irq_sink *ioapic);
 
 /*
  * Serves the line protocol on the connected stream socket @fd (owned from now on) over @bus, on the accelerator's loop, until
