@@ -2,6 +2,7 @@
 #include "devmodel/platform/hpet.h"
 #include "devmodel/platform/i8257.h"
 #include "devmodel/platform/pflash.h"
+#include "devmodel/platform/irqchip.h"
 #include "devmodel/platform/platform.h"
 
 const struct dev_ops *const platform_devices[] = {
@@ -9,6 +10,9 @@ const struct dev_ops *const platform_devices[] = {
 	&rtc_ops,
 	&hpet_ops,
 	&i8257_ops,
+	&i8259_ops,
+	&i8254_ops,
+	&ioapic_ops,
 	&port92_ops,
 	&isa_debugcon_ops,
 	&isa_debug_exit_ops,
