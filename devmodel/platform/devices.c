@@ -3,7 +3,9 @@
 #include "devmodel/platform/i8257.h"
 #include "devmodel/platform/pflash.h"
 #include "devmodel/platform/irqchip.h"
+#include "devmodel/platform/pflash.h"
 #include "devmodel/platform/platform.h"
+#include "devmodel/platform/vmgenid.h"
 
 const struct dev_ops *const platform_devices[] = {
 	&fw_cfg_ops,
@@ -18,5 +20,6 @@ const struct dev_ops *const platform_devices[] = {
 	&isa_debug_exit_ops,
 	&pvpanic_ops,
 	&pflash_ops,
+	&vmgenid_ops,
 	NULL,
 };

@@ -6,8 +6,9 @@
  *	0x511	next byte of the item, 0 behind its end
  *	0x514	64-bit big-endian address of a DMA command; its low half at 0x518 starts it. Reads give a signature
  *
- * All items come from the host; the guest cannot write any. A DMA command is copied once, and moves at most what the item
- * holds and some padding, so that no guest keeps its vCPU in here for long.
+ * All items come from the host; the guest can write those only in which the host wants an answer. A
+ * DMA command is copied once, and moves at most what the item holds and some padding, so that no guest
+ * keeps its vCPU in here for long.
  */
 #include <endian.h>
 #include <errno.h>
@@ -62,6 +63,9 @@ struct item {
 	uint8_t *data;
 	uint32_t size;
 	bool present;
+	/* Of one that the guest may write; else NULL. */
+	void (*written)(void *opaque, const uint8_t *data, uint32_t n);
+	void *opaque;
 };
 
 struct fw_cfg {
@@ -193,6 +197,26 @@ int fw_cfg_replace_file(struct dev *d, const char *name, const void *data, size_
 	return err;
 }
 
+int fw_cfg_add_writable(struct dev *d, const char *name, uint32_t n,
+	void (*written)(void *opaque, const uint8_t *data, uint32_t n), void *opaque)
+{
+	g_autofree uint8_t *zeroes = g_malloc0(n);
+	struct fw_cfg *f = fw_cfg(d);
+	struct item *it;
+	int err = -EEXIST;
+
+	dev_lock(d);
+	if (!find_file(f, name))
+		err = put_file_locked(f, name, zeroes, n);
+	if (!err) {
+		it = &f->items[0][be16toh(find_file(f, name)->key)];
+		it->written = written;
+		it->opaque = opaque;
+	}
+	dev_unlock(d);
+	return err;
+}
+
 /* ---- selector and data ports ----------------------------------------------------------------- */
 
 void fw_cfg_on_select(struct dev *d, const char *name, fw_cfg_refresh_fn *fn, void *opaque)
@@ -282,6 +306,25 @@ static int dma_read(struct fw_cfg *f, gpa_t to, uint32_t n)
 	return err;
 }
 
+/* All of it has to lie within the item. */
+static int dma_write(struct fw_cfg *f, gpa_t from, uint32_t n)
+{
+	struct item *it = item_at(f, f->hw.key);
+	const uint8_t *rest;
+	int err;
+
+	if (!it || !it->written)
+		return -EACCES;
+	if (item_rest(f, n, &rest) < n)
+		return -EINVAL;
+	err = gmem_read(f->dev.bus->gmem, from, it->data + f->hw.offset, n);
+	if (err < 0)
+		return err;
+	f->hw.offset += n;
+	it->written(it->opaque, it->data, it->size);
+	return 0;
+}
+
 static int dma_execute(struct fw_cfg *f, const struct dma_command *c)
 {
 	const uint8_t *data;
@@ -291,7 +334,7 @@ static int dma_execute(struct fw_cfg *f, const struct dma_command *c)
 	if (c->control & DMA_READ)
 		return dma_read(f, GPA(c->address), c->length);
 	if (c->control & DMA_WRITE)
-		return -EACCES;
+		return dma_write(f, GPA(c->address), c->length);
 	if (c->control & DMA_SKIP)
 		f->hw.offset += item_rest(f, c->length, &data);
 	return 0;
@@ -363,9 +406,18 @@ static bool fw_cfg_realize(struct dev *d, GError **error)
 	       region_map(d->bus, &f->dma, FW_CFG_DMA_PORT, REGION_PRIO_DEVICE) == 0;
 }
 
+/* What the guest has written is forgotten, by its owner too. */
 static void fw_cfg_reset(struct dev *d, enum reset_kind kind)
 {
-	fw_cfg(d)->hw = (struct fw_cfg_hw){.key = FW_CFG_SIGNATURE};
+	struct fw_cfg *f = fw_cfg(d);
+
+	f->hw = (struct fw_cfg_hw){.key = FW_CFG_SIGNATURE};
+	for (unsigned i = 0; i < f->n_files; i++) {
+		struct item *it = &f->items[0][FW_CFG_FILE_FIRST + i];
+
+		if (it->written)
+			memset(it->data, 0, it->size);
+	}
 }
 
 static void fw_cfg_unrealize(struct dev *d)

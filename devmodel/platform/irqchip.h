@@ -7,8 +7,10 @@
  *	i8254 ─ IRQ 0 ─┘             └─► ioapic inputs 0..23 ──► messages ──► ioapic_eoi()
  *
  * GSI 0 is input 2 of the IOAPIC, and nothing drives GSI 2: as the accelerators' own have it and
- * the MADT says. All functions: any thread, device locks held or not; what they lock are irq
- * locks.
+ * the MADT says. Port 0x61 comes with our own timer only: KVM's answers it inside the kernel
+ * (KVM_PIT_SPEAKER_DUMMY), with its own gate and output and without an exit.
+ *
+ * All functions: any thread, device locks held or not; what they lock are irq locks.
  */
 #ifndef DEVMODEL_PLATFORM_IRQCHIP_H
 #define DEVMODEL_PLATFORM_IRQCHIP_H

@@ -68,6 +68,13 @@ int fw_cfg_replace_file(struct dev *d, const char *name, const void *data, size_
 typedef void fw_cfg_refresh_fn(void *opaque, uint8_t *data, size_t n);
 void fw_cfg_on_select(struct dev *d, const char *name, fw_cfg_refresh_fn *fn, void *opaque);
 
+/*
+ * A file of @n bytes that the guest writes by DMA, zeroes until then and after a reset: @written is told its new
+ * contents. On a vCPU's thread with fw_cfg's lock held: it only notes them.
+ */
+int fw_cfg_add_writable(struct dev *d, const char *name, uint32_t n,
+	void (*written)(void *opaque, const uint8_t *data, uint32_t n), void *opaque);
+
 /* ---- RTC ---- */
 
 /* A byte of battery-backed memory (memory size, boot order): set-up and reset. */

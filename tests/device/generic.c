@@ -15,6 +15,7 @@
 #include "devmodel/input/input.h"
 #include "devmodel/net/net-devices.h"
 #include "devmodel/platform/platform.h"
+#include "devmodel/platform/vmgenid.h"
 #include "devmodel/serial/serial.h"
 #include "devmodel/storage/fdc.h"
 #include "devmodel/storage/storage.h"
@@ -129,6 +130,19 @@ static void done_usb(void *prepared)
 	fake_blk_free(prepared);
 }
 
+/* Its files have to be somewhere. */
+static void *prepare_platform(struct rig *r, struct dev *d)
+{
+	struct dev *fw_cfg;
+
+	if (d->ops != &vmgenid_ops)
+		return NULL;
+	fw_cfg = dev_new(r->bus, &fw_cfg_ops, "fw_cfg");
+	g_assert_true(dev_realize(fw_cfg, NULL));
+	vmgenid_wire(d, fw_cfg, (struct irq){.sink = NULL});
+	return NULL;
+}
+
 static void *insert_floppy(struct rig *r, struct dev *d)
 {
 	struct fake_blk *floppy = fake_blk_new(r->loop, 80 * 2 * 18 * 512);
@@ -147,7 +161,7 @@ static void free_floppy(void *floppy)
 static const struct folder folders[] = {
 	{"tests", probe_devices},
 	{"chipset", chipset_devices, prepare_chipset},
-	{"platform", platform_devices},
+	{"platform", platform_devices, prepare_platform},
 	{"serial", serial_devices},
 	{"storage", storage_devices, .populate = plug_drives, .done = free_drives},
 	{"floppy", fdc_devices, .populate = insert_floppy, .done = free_floppy},
