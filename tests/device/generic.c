@@ -19,10 +19,12 @@
 #include "devmodel/serial/serial.h"
 #include "devmodel/storage/fdc.h"
 #include "devmodel/storage/storage.h"
+#include "devmodel/tpm/tpm.h"
 #include "devmodel/usb/usb-devices.h"
 #include "tests/device/rig.h"
 #include "tests/lib/fake-blk.h"
 #include "tests/lib/fake-net.h"
+#include "tests/lib/fake-tpm.h"
 
 struct folder {
 	const char *name;
@@ -158,6 +160,19 @@ static void free_floppy(void *floppy)
 	fake_blk_free(floppy);
 }
 
+static void *prepare_tpm(struct rig *r, struct dev *d)
+{
+	struct fake_tpm *tpm = fake_tpm_new(r->loop);
+
+	tpm_set_backend(d, &tpm->backend);
+	return &tpm->backend;
+}
+
+static void free_tpm(void *tpm)
+{
+	tpm_backend_free(tpm);
+}
+
 static const struct folder folders[] = {
 	{"tests", probe_devices},
 	{"chipset", chipset_devices, prepare_chipset},
@@ -165,6 +180,7 @@ static const struct folder folders[] = {
 	{"serial", serial_devices},
 	{"storage", storage_devices, .populate = plug_drives, .done = free_drives},
 	{"floppy", fdc_devices, .populate = insert_floppy, .done = free_floppy},
+	{"tpm", tpm_devices, prepare_tpm, free_tpm},
 	{"input", input_devices},
 	{"display", display_devices},
 	{"net", net_devices, plug_network, unplug_network},

@@ -18,6 +18,7 @@
 #include "devmodel/serial/serial.h"
 #include "devmodel/storage/fdc.h"
 #include "devmodel/storage/storage.h"
+#include "devmodel/tpm/tpm.h"
 #include "devmodel/usb/usb-devices.h"
 #include "virtio-backends/devices/devices.h"
 
@@ -33,6 +34,7 @@ static const struct {
 	{"Storage", storage_devices},
 	{"Floppy disk controller", fdc_devices},
 	{"Network", net_devices},
+	{"TPM", tpm_devices},
 	{"USB", usb_devices},
 	{"Virtio", virtio_devices},
 };
