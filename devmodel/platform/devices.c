@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "devmodel/platform/hpet.h"
 #include "devmodel/platform/i8257.h"
-#include "devmodel/platform/pflash.h"
 #include "devmodel/platform/irqchip.h"
 #include "devmodel/platform/pflash.h"
 #include "devmodel/platform/platform.h"
