@@ -47,7 +47,6 @@ static const struct capability capabilities[] = {
 	NEEDED(VCPU_EVENTS, "for the state of a vCPU"),
 	NEEDED(DEBUGREGS, "for the state of a vCPU"),
 	NEEDED(XSAVE, "for the state of a vCPU"),
-	NEEDED(XCRS, "for the state of a vCPU"),
 	NEEDED(PIT_STATE2, "for the state of the interval timer"),
 	NEEDED(ADJUST_CLOCK, "for the state of the guest's clock"),
 };

@@ -275,8 +275,12 @@ static int vcpu_set(struct vcpu *c, struct vcpu_hw *hw)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
-		int err = kvm_ioctl(c->fd, parts[i].request, parts[i].from);
+		int err;
 
+		/* A processor without XSAVE has none, and KVM refuses to set them. */
+		if (parts[i].from == &hw->xcrs && !hw->xcrs.nr_xcrs)
+			continue;
+		err = kvm_ioctl(c->fd, parts[i].request, parts[i].from);
 		if (err < 0)
 			return err;
 	}
@@ -403,7 +407,8 @@ static void vcpu_hw_reset(struct vcpu *c, struct vcpu_hw *hw, const struct accel
 	hw->xsave[0] = 0x37f;  /* FCW */
 	hw->xsave[6] = 0x1f80; /* MXCSR */
 	hw->xsave[128] = 3;    /* XSTATE_BV: x87 and SSE */
-	hw->xcrs = (struct kvm_xcrs){.nr_xcrs = 1, .xcrs = {{.xcr = 0, .value = 1}}};
+	if (hw->xcrs.nr_xcrs)
+		hw->xcrs = (struct kvm_xcrs){.nr_xcrs = 1, .xcrs = {{.xcr = 0, .value = 1}}};
 	hw->debugregs = (struct kvm_debugregs){.dr6 = 0xffff0ff0, .dr7 = 0x400};
 	hw->events = (struct kvm_vcpu_events){.flags = hw->events.flags};
 	hw->mp_state.mp_state = first ? KVM_MP_STATE_RUNNABLE : KVM_MP_STATE_UNINITIALIZED;
