@@ -186,6 +186,8 @@ static const struct prop disk_props[] = {
 		"virtio: request queues"),
 	PROP_U32("queue-size", struct spec_disk, queue_size, SPEC_QUEUE_SIZE_MIN,
 		SPEC_QUEUE_SIZE_MAX, 256, "entries of each queue, a power of two"),
+	PROP_BOOL("packed", struct spec_disk, packed, false,
+		"virtio: packed rings are offered too; old drivers take split ones"),
 	PROP_PCI("addr", struct spec_disk, addr,
 		"virtio: PCI slot, hexadecimal; absent: the next free one, then kept"),
 	SPEC_PROP_ROOT_PORT(struct spec_disk),

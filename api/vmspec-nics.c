@@ -147,6 +147,8 @@ static const struct prop nic_props[] = {
 		"virtio: pairs of queues"),
 	PROP_U32("queue-size", struct spec_nic, queue_size, SPEC_QUEUE_SIZE_MIN,
 		SPEC_QUEUE_SIZE_MAX, 256, "entries of each queue, a power of two"),
+	PROP_BOOL("packed", struct spec_nic, packed, false,
+		"virtio: packed rings are offered too; old drivers take split ones"),
 	PROP_END,
 };
 

@@ -171,6 +171,7 @@ struct spec_disk {
 	int read_error, write_error;
 	uint32_t bootindex; /* 0: none; lower boots first */
 	uint32_t queues, queue_size;
+	bool packed;
 	struct prop_pci addr; /* virtio */
 	char *root_port;
 	uint32_t logical_block, physical_block;
@@ -203,6 +204,7 @@ struct spec_nic {
 	struct prop_file rom; /* option ROM; default with a bootindex: iPXE for the model */
 	uint16_t mtu;         /* virtio; 0: not offered */
 	uint32_t queues, queue_size;
+	bool packed;
 };
 
 struct spec_serial {

@@ -62,6 +62,7 @@ static bool attach_virtio(
 	virtio_blk_set_backend(d, blk);
 	machine_set_uint(d, "num-queues", s->queues);
 	machine_set_uint(d, "queue-size", s->queue_size);
+	machine_set_uint(d, "packed", s->packed);
 	return machine_set_text(d, "serial", s->serial, error) && dev_realize(d, error);
 }
 

@@ -50,6 +50,7 @@ static void connect_virtio(
 	VIRTIO_PCI(to_pci_dev(d))->loop = m->env.io;
 	virtio_net_set_backend(d, net);
 	machine_set_uint(d, "queue-size", s->queue_size);
+	machine_set_uint(d, "packed", s->packed);
 	machine_set_uint(d, "mtu", s->mtu);
 }
 
