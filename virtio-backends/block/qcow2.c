@@ -185,6 +185,14 @@ static void start(struct qcow2_queue *q, struct blk_req *r)
 	}
 }
 
+static void commit(struct qcow2_queue *q)
+{
+	edge_commit(&q->file);
+	if (q->backing.to)
+		edge_commit(&q->backing);
+}
+
+/* The front commits what it submits in done() itself, once for as much as it likes. */
 static void end(struct qcow2_part *p)
 {
 	struct qcow2_queue *q = p->queue;
@@ -195,16 +203,11 @@ static void end(struct qcow2_part *p)
 	p->more = NULL;
 	req_list_add(&q->idle, &p->r);
 	next = req_list_take(&q->waiting);
-	if (next)
+	if (next) {
 		start(q, next);
+		commit(q);
+	}
 	node_complete(r, p->result);
-}
-
-static void commit(struct qcow2_queue *q)
-{
-	edge_commit(&q->file);
-	if (q->backing.to)
-		edge_commit(&q->backing);
 }
 
 static void part_done(struct blk_req *r)
@@ -217,7 +220,8 @@ static void part_done(struct blk_req *r)
 	p->progress += p->len;
 	if (p->parent->op == BLK_FLUSH || !go_on(p))
 		end(p);
-	commit(q);
+	else
+		commit(q);
 }
 
 /* Reads that the owner has prepared go on here. */
