@@ -31,6 +31,7 @@ struct blk_file_conf {
 	int fd; /* regular file or block device, opened as the cache mode says; owned from now on */
 	enum blk_cache cache;
 	bool readonly;
+	bool grows; /* holds a format: any size, reads as zeroes behind its end, may be written there */
 	uint32_t logical_block, physical_block; /* 0: what the host's device says, 512 for files */
 	enum blk_error_policy read_error, write_error;
 	struct loop *loop; /* main loop */
@@ -54,6 +55,25 @@ int blk_file_open_flags(enum blk_cache cache, bool readonly);
 /* Reads zeroes at once, takes writes: benchmarks. @size in bytes; @loop is the main loop. Cannot fail. */
 struct blk *blk_null_new(const char *id, uint64_t size, bool readonly, struct loop *loop);
 struct node *null_node_new(const char *name, uint64_t size, bool readonly);
+
+struct blk_qcow2_conf {
+	const char *name;
+	struct node *file;    /* the image's bytes; see blk_file_conf.grows */
+	struct node *backing; /* what the image's backing file holds; NULL if it has none */
+	bool readonly;
+	uint64_t l2_cache,
+		refcount_cache; /* bytes of tables in memory, 0: 1 MiB, 256 KiB; at least 4 clusters each */
+};
+
+/*
+ * A format node over conf->file, version 2 or 3 of qcow2. Takes over the references in @conf, also when it fails. Reads the tables
+ * that stay in memory and repairs the refcounts of an image that was not closed (lazy refcounts) before it returns. Main thread.
+ * Errors: not a qcow2 image, a feature that is not known, a backing file that conf->backing does not give, tables that lie outside
+ * the image or overlap.
+ *
+ * When it is freed what is in memory still is written by a thread of its own, to which loops of its parents are of no concern.
+ */
+struct node *qcow2_node_new(const struct blk_qcow2_conf *conf, GError **error);
 
 /* Numbers since start; any thread. */
 struct blk_stats {

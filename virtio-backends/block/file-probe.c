@@ -260,7 +260,12 @@ bool file_probe(struct file *f, const struct blk_file_conf *conf, GError **error
 	file_sizes(f, &st);
 	if (f->block_device && !device_sizes(f, conf->id, error))
 		return false;
-	if (!choose_blocks(f, conf, error) || !check_size(f, conf->id, error))
+	if (!choose_blocks(f, conf, error))
+		return false;
+	f->grows = conf->grows && !f->block_device;
+	if (f->grows)
+		f->info.size = align_up(f->info.size, f->info.logical_block);
+	if (!check_size(f, conf->id, error))
 		return false;
 	if (f->direct && !probe_direct(f, conf->id, error))
 		return false;

@@ -126,6 +126,15 @@ static ssize_t transfer_some(
 	return transfer_bounced(f, r, progress, self);
 }
 
+/* The end of the file, before that of the disk: it was cut under us, or what is behind was never written. */
+static int at_end(const struct file *f, const struct blk_req *r, uint64_t progress)
+{
+	if (!f->grows || r->op != BLK_READ)
+		return -EIO;
+	giov_fill(&r->data, progress, 0, r->len - progress);
+	return 0;
+}
+
 static int sync_rw(struct file *f, const struct blk_req *r, uint64_t progress, struct worker *self)
 {
 	/* O_DIRECT may have stopped within a block, at the end of a file that was cut. */
@@ -139,9 +148,8 @@ static int sync_rw(struct file *f, const struct blk_req *r, uint64_t progress, s
 				file_flush_failed(f, done);
 			return done;
 		}
-		/* The end of the file, before the end of the disk: it was cut under us. */
 		if (!done || (f->direct && done % f->len_align))
-			return -EIO;
+			return at_end(f, r, progress + done);
 		progress += done;
 	}
 	return 0;

@@ -32,7 +32,7 @@ struct file {
 	struct node node;
 	int fd;
 	enum blk_cache cache;
-	bool direct, block_device;
+	bool direct, block_device, grows;
 	uint32_t mem_align, len_align; /* O_DIRECT: of buffer addresses; of lengths and offsets */
 	struct blk_info info;
 	struct worker_pool *workers;
