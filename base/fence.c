@@ -2,27 +2,28 @@
 #include "base/fence.h"
 
 #include <linux/membarrier.h>
-#include <pthread.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static bool has_membarrier; /* after once */
+enum { UNKNOWN, ABSENT, PRESENT };
+
+static int answer; /* atomic */
 
 static long membarrier(int command)
 {
 	return syscall(SYS_membarrier, command, 0, 0);
 }
 
-static void announce(void)
-{
-	has_membarrier = membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) == 0;
-}
-
+/* Two threads that ask at once both announce the process, which does no harm. */
 bool fence_init(void)
 {
-	pthread_once(&once, announce);
-	return has_membarrier;
+	int known = __atomic_load_n(&answer, __ATOMIC_ACQUIRE);
+
+	if (known == UNKNOWN) {
+		known = membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) ? ABSENT : PRESENT;
+		__atomic_store_n(&answer, known, __ATOMIC_RELEASE);
+	}
+	return known == PRESENT;
 }
 
 void fence_heavy(void)
