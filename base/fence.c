@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "base/fence.h"
 
+#include <errno.h>
+#include <glib.h>
 #include <linux/membarrier.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "base/error.h"
 
 enum { UNKNOWN, ABSENT, PRESENT };
 
@@ -29,6 +33,8 @@ bool fence_init(void)
 void fence_heavy(void)
 {
 	/* The light side has full fences of its own when the kernel cannot make them, and then so must we. */
-	if (!fence_init() || membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) < 0)
+	if (!fence_init())
 		__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	else if (membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) < 0)
+		g_error("membarrier: %s, after it was announced", err_text(errno));
 }

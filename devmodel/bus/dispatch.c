@@ -10,9 +10,9 @@
 #include "devmodel/bus/trace.gen.h"
 
 /*
- * A copy of what a region and its ops said when the table was made: the region may be moved while we are in here, and a
- * whole range is one cache line. Memory that no slot covers, because it shares its page with
- * registers, and ROM have max 0: nothing fits, see cross().
+ * A copy of what a region and its ops said when the table was made: the region may be moved while we are in
+ * here. Memory without handlers, which is here because its page has registers too or because it is ROM, has no device and no
+ * sizes: nothing fits, see cross().
  */
 struct range {
 	uint64_t start, last; /* visible */

@@ -68,11 +68,6 @@ int kvm_smi(struct accel *a, bool all)
 	return 0;
 }
 
-static void count_exit(struct vcpu *c, enum kvm_exit e)
-{
-	__atomic_store_n(&c->exits[e], c->exits[e] + 1, __ATOMIC_RELAXED);
-}
-
 /*
  * The bytes of a port access, in the page that KVM shares: eight can be moved whatever the size,
  * the bus and KVM take as many as count.
@@ -113,7 +108,7 @@ static void handle_io(struct vcpu *c, struct kvm_run *run)
 {
 	uint8_t *data = (uint8_t *)run + run->io.data_offset;
 
-	count_exit(c, KVM_EXITS_IO);
+	counter_add(&c->exits[KVM_EXITS_IO], 1);
 	trace_kvm_exit_io(c->index, run->io.port, run->io.size, run->io.count,
 		run->io.direction == KVM_EXIT_IO_OUT);
 	qs_enter();
@@ -130,7 +125,7 @@ static void handle_mmio(struct vcpu *c, struct kvm_run *run)
 	uint8_t *data = run->mmio.data;
 	uint64_t v;
 
-	count_exit(c, KVM_EXITS_MMIO);
+	counter_add(&c->exits[KVM_EXITS_MMIO], 1);
 	trace_kvm_exit_mmio(c->index, run->mmio.phys_addr, run->mmio.len, run->mmio.is_write);
 	qs_enter();
 	if (!is_power_of_2(run->mmio.len) || run->mmio.len > 8) {
@@ -157,7 +152,8 @@ static bool handle_rare(struct vcpu *c, struct kvm_run *run)
 {
 	char detail[160];
 
-	count_exit(c, run->exit_reason == KVM_EXIT_HLT ? KVM_EXITS_HLT : KVM_EXITS_OTHER);
+	counter_add(
+		&c->exits[run->exit_reason == KVM_EXIT_HLT ? KVM_EXITS_HLT : KVM_EXITS_OTHER], 1);
 	trace_kvm_exit_other(c->index, run->exit_reason);
 	switch (run->exit_reason) {
 	case KVM_EXIT_HLT:
@@ -279,7 +275,7 @@ static __access_path(0) __attribute__((aligned(4096))) void run_guest(struct vcp
 				raise_event(c, ACCEL_INTERNAL_ERROR, detail);
 				return;
 			}
-			count_exit(c, KVM_EXITS_INTR);
+			counter_add(&c->exits[KVM_EXITS_INTR], 1);
 			run->immediate_exit = 0;
 			if (__atomic_exchange_n(&c->smi, false, __ATOMIC_ACQUIRE))
 				take_smi(c);
